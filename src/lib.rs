@@ -1,1 +1,24 @@
-//! x
+//! Kubetally watches a Kubernetes cluster and keeps the tally.
+//!
+//! ```text
+//!  kube-apiserver                                                            Prometheus, a person
+//!       │ bytes                                                                        ▲ text, gzip
+//!       ▼                                                                              │
+//!   api::Connection ──▶ wire (frames → objects) ──▶ watch::Machine ──▶ store ──▶ exposition ──▶ http
+//!    TLS, token,          JSON, no I/O                list, watch,      facts,
+//!    timings                                          resume, relist    tallies
+//!       │                                                 │
+//!       └──────── telemetry: latency, failures, freshness ┴──▶ prometheus registry ──▶ exposition
+//! ```
+//!
+//! Data goes one way: nothing downstream calls back upstream. `wire`, `kinds`, `watch::machine`,
+//! `watch::backoff`, `store` and `exposition` are pure: no sockets, files or clocks; time and
+//! randomness come in as arguments.
+
+pub mod api;
+pub mod config;
+pub mod exposition;
+pub mod kinds;
+mod label;
+pub mod telemetry;
+pub mod watch;

@@ -1,0 +1,123 @@
+//! The API server's client: where it is, who we are, connections, requests, what its answers mean.
+
+use crate::label::label;
+
+label! {
+    /// Why an attempt ended without an HTTP status.
+    pub enum TransportReason {
+        /// The name did not resolve.
+        Dns = "dns",
+        /// The connection was refused.
+        Refused = "refused",
+        /// No connection within the deadline.
+        ConnectTimeout = "connect_timeout",
+        /// The TLS handshake failed.
+        Tls = "tls",
+        /// The peer reset the connection or stream.
+        Reset = "reset",
+        /// The peer is going away.
+        Goaway = "goaway",
+        /// An HTTP/2 ping stayed unanswered.
+        PingTimeout = "ping_timeout",
+        /// Nothing arrived within the deadline.
+        ReadTimeout = "read_timeout",
+        /// The connection ended in the middle of an answer.
+        Eof = "eof",
+        /// The answer could not be decoded.
+        Decode = "decode",
+    }
+}
+
+label! {
+    /// What a request does.
+    pub enum Verb {
+        /// LIST.
+        List = "list",
+        /// WATCH.
+        Watch = "watch",
+        /// GET of one object or of a path that is no resource.
+        Get = "get",
+        /// POST.
+        Create = "create",
+    }
+}
+
+label! {
+    /// The part of an attempt that was timed.
+    pub enum Phase {
+        /// Resolving the name.
+        Dns = "dns",
+        /// The TCP handshake.
+        Connect = "connect",
+        /// The TLS handshake.
+        Tls = "tls",
+        /// From the request to the first byte of its answer.
+        FirstByte = "first_byte",
+        /// From the first byte of the answer to its last.
+        Body = "body",
+    }
+}
+
+label! {
+    /// Who answered 429.
+    pub enum ThrottleSource {
+        /// The API server's priority and fairness.
+        PriorityAndFairness = "priority_and_fairness",
+        /// A watch cache that is not ready yet.
+        WatchCacheInit = "watch_cache_init",
+        /// Somebody else, a proxy perhaps.
+        Unknown = "unknown",
+    }
+}
+
+label! {
+    /// Why credentials were read again.
+    pub enum ReloadTrigger {
+        /// The periodic look.
+        Timer = "timer",
+        /// A 401.
+        Unauthorized = "unauthorized",
+    }
+}
+
+label! {
+    /// What reading credentials again gave.
+    pub enum ReloadResult {
+        /// Something else than before.
+        Rotated = "rotated",
+        /// The same.
+        Unchanged = "unchanged",
+        /// Nothing usable: the last good one stays.
+        Error = "error",
+    }
+}
+
+label! {
+    /// Why a TLS handshake failed.
+    pub enum TlsFailure {
+        /// The certificate is past its end.
+        Expired = "expired",
+        /// The certificate's time has not come.
+        NotYetValid = "not_yet_valid",
+        /// Signed by nobody we trust.
+        UnknownIssuer = "unknown_issuer",
+        /// Made for another name.
+        NameMismatch = "name_mismatch",
+        /// Not TLS as we speak it.
+        Protocol = "protocol",
+        /// The connection broke.
+        Io = "io",
+    }
+}
+
+label! {
+    /// A certificate whose end is watched.
+    pub enum Certificate {
+        /// The API server's.
+        Server = "server",
+        /// The cluster's CA.
+        Ca = "ca",
+        /// Ours.
+        Client = "client",
+    }
+}

@@ -1,0 +1,3 @@
+//! Settings: defaults < file < environment < flags. `raw` is what was written, `settings` what it means.
+
+pub mod settings;

@@ -1,0 +1,91 @@
+//! Watching: a pure machine that decides, and a driver that does.
+
+use crate::label::label;
+
+label! {
+    /// Why a watch ended.
+    pub enum EndCause {
+        /// The server closed it at its deadline.
+        ServerTimeout = "server_timeout",
+        /// 410: the resourceVersion is too old.
+        Expired = "expired",
+        /// 200 and the end at once.
+        EmptyClose = "empty_close",
+        /// Silent beyond its deadline.
+        IdleTimeout = "idle_timeout",
+        /// An HTTP/2 ping stayed unanswered.
+        PingTimeout = "ping_timeout",
+        /// The server is going away.
+        Goaway = "goaway",
+        /// 401.
+        Unauthorized = "unauthorized",
+        /// 403.
+        Forbidden = "forbidden",
+        /// 429.
+        Throttled = "throttled",
+        /// Any other failure of the transport or the server.
+        Io = "io",
+        /// Something that could not be decoded.
+        Decode = "decode",
+        /// We stopped it.
+        Shutdown = "shutdown",
+    }
+}
+
+label! {
+    /// Why everything was listed again.
+    pub enum RelistCause {
+        /// 410: the resourceVersion is too old.
+        Expired = "expired",
+        /// Ended at once, with nothing.
+        EmptyClose = "empty_close",
+        /// Something that could not be decoded.
+        Decode = "decode",
+        /// An answer of the server that is no 410.
+        ServerError = "server_error",
+        /// Silence beyond what bookmarks allow.
+        Watchdog = "watchdog",
+        /// Rights were missing, and are back.
+        Forbidden = "forbidden",
+        /// The list before this one broke off.
+        Incomplete = "incomplete",
+    }
+}
+
+label! {
+    /// How a state was got.
+    pub enum SyncMode {
+        /// A paged LIST.
+        List = "list",
+        /// A streaming list.
+        Stream = "stream",
+    }
+}
+
+label! {
+    /// A notification of a watch stream.
+    pub enum Op {
+        /// ADDED.
+        Added = "added",
+        /// MODIFIED.
+        Modified = "modified",
+        /// DELETED.
+        Deleted = "deleted",
+        /// BOOKMARK.
+        Bookmark = "bookmark",
+        /// ERROR.
+        Error = "error",
+    }
+}
+
+label! {
+    /// A sign of life.
+    pub enum Activity {
+        /// An object arrived.
+        Object = "object",
+        /// A bookmark arrived.
+        Bookmark = "bookmark",
+        /// Bytes arrived.
+        Transport = "transport",
+    }
+}

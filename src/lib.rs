@@ -22,3 +22,4 @@ pub mod kinds;
 mod label;
 pub mod telemetry;
 pub mod watch;
+pub mod wire;

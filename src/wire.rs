@@ -1,0 +1,125 @@
+//! Bytes to objects, with no I/O: frames, lists, the few fields that are kept.
+//!
+//! A [`Payload`] is one object's bytes and their [`Encoding`]; a kind's slim type takes from it what
+//! it needs ([`Decode`]). Nothing else knows how an object was encoded.
+
+pub mod frame;
+pub mod json;
+pub mod list;
+pub mod meta;
+pub mod text;
+pub mod time;
+
+use crate::watch::Op;
+
+/// How objects are encoded on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// `application/json`: a document a list, a line a notification.
+    Json,
+}
+
+impl Encoding {
+    /// What to ask for in `Accept`.
+    #[must_use]
+    pub const fn accept(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+        }
+    }
+}
+
+/// The bytes of one object, alone (an item of a list) or inside its watch event.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'a> {
+    /// How `bytes` are encoded.
+    pub encoding: Encoding,
+    /// Whether `bytes` is the whole watch event around the object.
+    pub event: bool,
+    /// The bytes.
+    pub bytes: &'a [u8],
+}
+
+/// An object that can be read from a payload, borrowing from it.
+pub trait Decode<'a>: Sized {
+    /// Reads the object.
+    ///
+    /// # Errors
+    /// Where the bytes are not such an object.
+    fn decode(payload: Payload<'a>) -> Result<Self, DecodeError>;
+}
+
+/// What a watch notification is, as far as that shows without its object.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Notification {
+    /// ADDED, MODIFIED or DELETED: the object is for the store.
+    Object(Op),
+    /// BOOKMARK.
+    Bookmark {
+        /// Everything up to this resourceVersion has been sent.
+        resource_version: u64,
+        /// The initial state of a streaming list ends here.
+        initial_events_end: bool,
+    },
+    /// ERROR: the last event of a stream, its object a Status.
+    Error(json::Status),
+}
+
+/// Why bytes are no object. Says where, never what stood there: objects can hold secrets.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum DecodeError {
+    /// The JSON is broken, cut off, or of another shape.
+    #[error("{what} at line {line}, column {column}")]
+    Json {
+        /// What kind of trouble.
+        what: &'static str,
+        /// Line of the trouble, from 1.
+        line: usize,
+        /// Column of the trouble, from 1.
+        column: usize,
+    },
+    /// Not UTF-8.
+    #[error("not UTF-8 from byte {at} on")]
+    Utf8 {
+        /// The first bad byte.
+        at: usize,
+    },
+    /// A required field is missing or unusable.
+    #[error("no usable {field}")]
+    Field {
+        /// Its path.
+        field: &'static str,
+    },
+    /// An event type that is not known.
+    #[error("unknown event type")]
+    UnknownType,
+    /// More bytes than the bound.
+    #[error("longer than {limit} bytes")]
+    TooLong {
+        /// The bound.
+        limit: usize,
+    },
+    /// The document ended too early.
+    #[error("cut off")]
+    CutOff,
+    /// Bytes after the end of the document.
+    #[error("bytes after the end of the document")]
+    Trailing,
+}
+
+impl From<serde_json::Error> for DecodeError {
+    fn from(error: serde_json::Error) -> Self {
+        use serde_json::error::Category;
+        let what = match error.classify() {
+            Category::Io => "unreadable",
+            Category::Syntax => "broken JSON",
+            Category::Data => "unexpected JSON",
+            Category::Eof => "cut off JSON",
+        };
+        Self::Json {
+            what,
+            line: error.line(),
+            column: error.column(),
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! Watching: a pure machine that decides, and a driver that does.
 
+pub mod backoff;
+pub mod machine;
+
 use crate::label::label;
 
 label! {
@@ -45,8 +48,6 @@ label! {
         ServerError = "server_error",
         /// Silence beyond what bookmarks allow.
         Watchdog = "watchdog",
-        /// Rights were missing, and are back.
-        Forbidden = "forbidden",
         /// The list before this one broke off.
         Incomplete = "incomplete",
     }

@@ -1,0 +1,706 @@
+//! What a watcher does next: an explicit state and [`Machine::step`]. No sockets, no clocks, no
+//! objects: what happened comes in as an [`Input`] with the time, what to do goes out as
+//! [`Action`]s, and [`Machine::deadline`] says when [`Input::Timer`] is due.
+//!
+//! ```text
+//!           ┌────────────── relist: 410, undecodable, server error, watchdog ─────────────┐
+//!           ▼                                                                             │
+//!   Stream (sendInitialEvents) ──▶ initial-events-end ─────────────────────────▶ Watch at RV ⟲ resume
+//!           │ 400, 422, ends early 3 times                                               ▲
+//!           ▼                                                                            │
+//!   Page ⟲ continue ──────────────▶ last page ───────────────────────────────────────────┘
+//! ```
+//!
+//! The rules are those of Kubernetes' API concepts ("Efficient detection of changes") and of
+//! client-go's reflector, and where they differ it is said here.
+
+use std::time::Duration;
+
+use super::{EndCause, RelistCause, SyncMode, backoff::Backoff};
+use crate::api::{TransportReason, Verb};
+
+/// How long an answer's headers may take. A LIST may queue 15 s in priority and fairness and then
+/// take the server's own 60 s.
+const HEADERS: Duration = Duration::from_secs(75);
+/// How long a list under way may give no byte.
+const LIST_IDLE: Duration = Duration::from_secs(30);
+/// How long a list under way may take in all.
+const LIST_TOTAL: Duration = Duration::from_secs(600);
+/// How long after its own deadline a watch may go on.
+const SLACK: Duration = Duration::from_secs(15);
+/// How long a watch of a cached resource may be silent: bookmarks come about every minute.
+const SILENCE: Duration = Duration::from_secs(180);
+/// A watch that ends sooner, having sent nothing, is no watch.
+const TOO_SHORT: Duration = Duration::from_secs(1);
+/// Watches that end together do not come back in one instant.
+const RESUME_JITTER: Duration = Duration::from_millis(200);
+/// Streaming lists that may end early before a paged one is taken, and failures of the server at
+/// one resourceVersion before everything is listed again.
+const PATIENCE: u8 = 3;
+
+/// What can be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Whether the server keeps a watch cache of the resource and so sends bookmarks.
+    pub cached: bool,
+    /// What is asked for as `timeoutSeconds`, before jitter (from this to twice this).
+    pub timeout: Duration,
+    /// Objects a page of a paged LIST.
+    pub page_size: u32,
+}
+
+/// A request to the API server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// A streaming list at the newest state, which goes on as a watch.
+    Stream {
+        /// `timeoutSeconds`.
+        timeout: Duration,
+    },
+    /// A page of a LIST at the newest state.
+    Page {
+        /// `limit`.
+        limit: u32,
+        /// `continue`, from the page before.
+        next: Option<String>,
+    },
+    /// A watch from where we are.
+    Watch {
+        /// `resourceVersion`.
+        resource_version: u64,
+        /// `timeoutSeconds`.
+        timeout: Duration,
+    },
+}
+
+impl Request {
+    /// The verb, as RBAC and the metrics have it.
+    #[must_use]
+    pub const fn verb(&self) -> Verb {
+        match self {
+            Self::Page { .. } => Verb::List,
+            Self::Stream { .. } | Self::Watch { .. } => Verb::Watch,
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// The time of [`Machine::deadline`] has come.
+    Timer,
+    /// The request was answered with 200.
+    Opened,
+    /// The request was not answered with 200, or an ERROR event came.
+    Failed(Failure),
+    /// Bytes arrived.
+    Bytes,
+    /// An object was given to the store: its resourceVersion.
+    Object(u64),
+    /// A bookmark.
+    Bookmark {
+        /// Everything up to this resourceVersion has been sent.
+        resource_version: u64,
+        /// The initial state of a streaming list ends here.
+        initial_events_end: bool,
+    },
+    /// Something arrived that could not be decoded.
+    Undecodable,
+    /// A page of a LIST ended well.
+    Page {
+        /// The state of the list.
+        resource_version: u64,
+        /// The token of the next page.
+        next: Option<String>,
+    },
+    /// The body ended: as it should (`None`) or broken off.
+    Ended(Option<TransportReason>),
+}
+
+/// Why a request failed, as far as it decides what to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What it was.
+    pub kind: FailureKind,
+    /// What the server asked for, bounded by whoever read it.
+    pub retry_after: Option<Duration>,
+}
+
+/// What a failure was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// 410: the resourceVersion or the continue token is too old.
+    Expired,
+    /// 504 with the cause ResourceVersionTooLarge: the server is behind.
+    TooLarge,
+    /// 401.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// 404: no such resource.
+    NotFound,
+    /// 429, whoever said it.
+    Throttled,
+    /// 400, 406, 415, 422: not in this form.
+    Unsupported,
+    /// Anything else the server said.
+    Server,
+    /// No HTTP status at all.
+    Transport(TransportReason),
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send this; whatever was open is closed.
+    Open(Request),
+    /// Close what is open.
+    Close,
+    /// What comes is a list: mark what is seen.
+    BeginList,
+    /// The list ended well: remove what was not seen.
+    EndList(SyncMode),
+    /// A watch ended, or could not be opened. For the metrics.
+    Ended(EndCause),
+    /// Everything will be listed again. For the metrics.
+    Relist(RelistCause),
+    /// The next request is one more try after a failure. For the metrics.
+    Retry(Verb),
+}
+
+/// What to open next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Plan {
+    Stream,
+    Page(Option<String>),
+    Watch,
+}
+
+#[derive(Clone, Debug)]
+enum Phase {
+    Waiting { until: Duration },
+    Opening { deadline: Duration },
+    Listing { idle: Duration, deadline: Duration },
+    Watching(Live),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Live {
+    since: Duration,
+    deadline: Duration,
+    heard: Duration,
+    objects: u64,
+    bookmarks: u64,
+}
+
+/// A watcher of one resource in one namespace, or in all.
+#[derive(Debug)]
+pub struct Machine {
+    options: Options,
+    random: fastrand::Rng,
+    phase: Phase,
+    plan: Plan,
+    /// Where to resume.
+    version: u64,
+    /// The state of the list under way.
+    list_version: Option<u64>,
+    opened: Duration,
+    stream_timeout: Duration,
+    synced: bool,
+    retrying: bool,
+    denied: bool,
+    streaming: bool,
+    early_ends: u8,
+    empty_closes: u8,
+    server_failures: u8,
+    backoff: Backoff,
+    denial: Backoff,
+}
+
+impl Machine {
+    /// A machine that opens its first request at `start`. The seed decides all of its jitter.
+    #[must_use]
+    pub fn new(options: Options, start: Duration, seed: u64) -> Self {
+        let secs = Duration::from_secs;
+        let reset = secs(120);
+        Self {
+            options,
+            random: fastrand::Rng::with_seed(seed),
+            phase: Phase::Waiting { until: start },
+            plan: Plan::Stream,
+            version: 0,
+            list_version: None,
+            opened: start,
+            stream_timeout: options.timeout,
+            synced: false,
+            retrying: false,
+            denied: false,
+            streaming: true,
+            early_ends: 0,
+            empty_closes: 0,
+            server_failures: 0,
+            backoff: Backoff::new(Duration::from_millis(800), secs(30), reset),
+            denial: Backoff::new(secs(4), secs(60), reset),
+        }
+    }
+
+    /// When [`Input::Timer`] is due, should nothing else happen before.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        match self.phase {
+            Phase::Waiting { until } => until,
+            Phase::Opening { deadline } => deadline,
+            Phase::Listing { idle, deadline } => idle.min(deadline),
+            Phase::Watching(live) => live.deadline.min(self.watchdog(live)),
+        }
+    }
+
+    /// Whether a list has ended well once.
+    #[must_use]
+    pub const fn synced(&self) -> bool {
+        self.synced
+    }
+
+    /// Whether a live watch is open.
+    #[must_use]
+    pub const fn connected(&self) -> bool {
+        matches!(self.phase, Phase::Watching(_))
+    }
+
+    /// Whether a list is under way, so that what arrives is its content.
+    #[must_use]
+    pub const fn listing(&self) -> bool {
+        matches!(self.phase, Phase::Listing { .. })
+    }
+
+    /// Whether the last answer was that we may not, or that there is no such resource.
+    #[must_use]
+    pub const fn denied(&self) -> bool {
+        self.denied
+    }
+
+    /// Whether it has failed for so long that it waits its longest between tries.
+    #[must_use]
+    pub fn degraded(&self) -> bool {
+        !self.connected() && self.backoff.at_cap()
+    }
+
+    /// Takes other options, from the next request on.
+    pub const fn set_options(&mut self, options: Options) {
+        self.options = options;
+    }
+
+    /// Ends the wait for rights or for the resource.
+    pub const fn hurry(&mut self, now: Duration) {
+        if self.denied && matches!(self.phase, Phase::Waiting { .. }) {
+            self.phase = Phase::Waiting { until: now };
+            self.denial.reset();
+        }
+    }
+
+    /// Takes what happened at `now` and adds to `out` what to do, in this order. Inputs that do
+    /// not belong to the present phase (a frame after the end, say) change nothing.
+    pub fn step(&mut self, input: Input, now: Duration, out: &mut Vec<Action>) {
+        match (input, &mut self.phase) {
+            (Input::Timer, _) => self.timer(now, out),
+            (Input::Opened, Phase::Opening { .. }) => self.on_opened(now),
+            (Input::Failed(failure), Phase::Opening { .. } | Phase::Listing { .. }) => {
+                self.failed(failure, false, now, out);
+            }
+            (Input::Failed(failure), Phase::Watching(_)) => self.failed(failure, true, now, out),
+            (Input::Bytes, Phase::Listing { idle, .. }) => *idle = now + LIST_IDLE,
+            (Input::Object(version), Phase::Watching(live)) => {
+                live.objects += 1;
+                live.heard = now;
+                self.version = self.version.max(version);
+            }
+            (
+                Input::Bookmark {
+                    resource_version, ..
+                },
+                Phase::Watching(live),
+            ) => {
+                live.bookmarks += 1;
+                live.heard = now;
+                self.version = self.version.max(resource_version);
+            }
+            (
+                Input::Bookmark {
+                    resource_version,
+                    initial_events_end: true,
+                },
+                Phase::Listing { .. },
+            ) if self.plan == Plan::Stream => self.on_list_end(resource_version, now, out),
+            (
+                Input::Page {
+                    resource_version,
+                    next,
+                },
+                Phase::Listing { .. },
+            ) => {
+                self.on_page(resource_version, next, now, out);
+            }
+            (Input::Undecodable, Phase::Listing { .. } | Phase::Watching(_)) => {
+                self.undecodable(now, out);
+            }
+            (Input::Ended(reason), Phase::Listing { .. }) => self.list_broken(reason, now, out),
+            (Input::Ended(reason), Phase::Watching(live)) => {
+                let live = *live;
+                self.watch_ended(live, reason, now, out);
+            }
+            _ => {}
+        }
+    }
+
+    // --- opening -----------------------------------------------------------------------------
+
+    fn timer(&mut self, now: Duration, out: &mut Vec<Action>) {
+        if now < self.deadline() {
+            return;
+        }
+        match self.phase {
+            Phase::Waiting { .. } => self.open(now, out),
+            Phase::Opening { .. } => {
+                let kind = FailureKind::Transport(TransportReason::ReadTimeout);
+                self.failed(
+                    Failure {
+                        kind,
+                        retry_after: None,
+                    },
+                    false,
+                    now,
+                    out,
+                );
+            }
+            Phase::Listing { .. } => self.list_silent(now, out),
+            Phase::Watching(live) => self.watch_silent(live, now, out),
+        }
+    }
+
+    fn open(&mut self, now: Duration, out: &mut Vec<Action>) {
+        self.opened = now;
+        self.stream_timeout = self.options.timeout.mul_f64(1.0 + self.random.f64());
+        let request = match &self.plan {
+            Plan::Stream => Request::Stream {
+                timeout: self.stream_timeout,
+            },
+            Plan::Page(next) => Request::Page {
+                limit: self.options.page_size,
+                next: next.clone(),
+            },
+            Plan::Watch => Request::Watch {
+                resource_version: self.version,
+                timeout: self.stream_timeout,
+            },
+        };
+        if matches!(self.plan, Plan::Stream | Plan::Page(None)) {
+            self.list_version = None;
+            out.push(Action::BeginList);
+        }
+        if std::mem::take(&mut self.retrying) {
+            out.push(Action::Retry(request.verb()));
+        }
+        out.push(Action::Open(request));
+        self.phase = Phase::Opening {
+            deadline: now + HEADERS,
+        };
+    }
+
+    fn on_opened(&mut self, now: Duration) {
+        self.denied = false;
+        self.phase = match self.plan {
+            Plan::Stream | Plan::Page(_) => Phase::Listing {
+                idle: now + LIST_IDLE,
+                deadline: now + LIST_TOTAL,
+            },
+            Plan::Watch => self.live(now),
+        };
+    }
+
+    const fn live(&self, now: Duration) -> Phase {
+        let deadline = now
+            .saturating_add(self.stream_timeout)
+            .saturating_add(SLACK);
+        Phase::Watching(Live {
+            since: now,
+            deadline,
+            heard: now,
+            objects: 0,
+            bookmarks: 0,
+        })
+    }
+
+    // --- lists -------------------------------------------------------------------------------
+
+    fn on_page(
+        &mut self,
+        version: u64,
+        next: Option<String>,
+        now: Duration,
+        out: &mut Vec<Action>,
+    ) {
+        let Plan::Page(this) = &self.plan else { return };
+        let version = self
+            .list_version
+            .map_or(version, |first| first.min(version));
+        if next.is_some() && next == *this {
+            return self.relist(RelistCause::Incomplete, true, now, out);
+        }
+        match next {
+            Some(token) => {
+                self.list_version = Some(version);
+                self.plan = Plan::Page(Some(token));
+                self.open(now, out);
+            }
+            None => self.on_list_end(version, now, out),
+        }
+    }
+
+    fn on_list_end(&mut self, version: u64, now: Duration, out: &mut Vec<Action>) {
+        let paged = matches!(self.plan, Plan::Page(_));
+        out.push(Action::EndList(if paged {
+            SyncMode::List
+        } else {
+            SyncMode::Stream
+        }));
+        self.version = version;
+        self.synced = true;
+        self.early_ends = 0;
+        self.plan = Plan::Watch;
+        match paged {
+            true => self.open(now, out),
+            // The same stream goes on; its deadline counts from its opening.
+            false => {
+                self.phase = self.live(self.opened);
+                if let Phase::Watching(live) = &mut self.phase {
+                    live.heard = now;
+                }
+            }
+        }
+    }
+
+    /// A list gave no byte for too long. A server that does not know streaming lists sends the
+    /// objects and never the marker: the next list is a paged one.
+    fn list_silent(&mut self, now: Duration, out: &mut Vec<Action>) {
+        self.early_ends = PATIENCE;
+        self.list_broken(Some(TransportReason::ReadTimeout), now, out);
+    }
+
+    fn list_broken(
+        &mut self,
+        reason: Option<TransportReason>,
+        now: Duration,
+        out: &mut Vec<Action>,
+    ) {
+        out.push(Action::Close);
+        if self.plan == Plan::Stream {
+            self.early_ends = self.early_ends.saturating_add(1);
+            out.push(Action::Ended(end_cause(reason)));
+        }
+        self.relist(RelistCause::Incomplete, true, now, out);
+    }
+
+    // --- watches -----------------------------------------------------------------------------
+
+    fn watch_ended(
+        &mut self,
+        live: Live,
+        reason: Option<TransportReason>,
+        now: Duration,
+        out: &mut Vec<Action>,
+    ) {
+        out.push(Action::Close);
+        let short = now.saturating_sub(live.since) < TOO_SHORT;
+        if short && live.objects + live.bookmarks == 0 && reason.is_none() {
+            return self.empty_close(now, out);
+        }
+        self.empty_closes = 0;
+        self.server_failures = 0;
+        out.push(Action::Ended(end_cause(reason)));
+        if short {
+            return self.retry(None, now);
+        }
+        self.resume(live, now, out);
+    }
+
+    /// Some front ends close an empty 200 where the server says 410
+    /// (kubernetes/kubernetes#104171, #137089); others do it under load. The second in a row means
+    /// the resourceVersion is no good.
+    fn empty_close(&mut self, now: Duration, out: &mut Vec<Action>) {
+        out.push(Action::Ended(EndCause::EmptyClose));
+        self.empty_closes = self.empty_closes.saturating_add(1);
+        let again = self.empty_closes > 1;
+        // Two steps of backoff: a list and a watch are two requests.
+        self.retry(None, now);
+        match again {
+            true => self.relist(RelistCause::EmptyClose, true, now, out),
+            false => self.retry(None, now),
+        }
+    }
+
+    /// Goes on where it was. A resource without bookmarks that said nothing all along has a
+    /// resourceVersion that is most likely compacted, or, after a restore from a backup, ahead of
+    /// the server, where a watch is accepted and silent (kubernetes/kubernetes#107457): that one is
+    /// listed again.
+    fn resume(&mut self, live: Live, now: Duration, out: &mut Vec<Action>) {
+        if !self.options.cached && live.objects + live.bookmarks == 0 {
+            return self.relist(RelistCause::Watchdog, false, now, out);
+        }
+        let jitter = RESUME_JITTER.mul_f64(self.random.f64());
+        self.phase = Phase::Waiting {
+            until: now + jitter,
+        };
+    }
+
+    fn watch_silent(&mut self, live: Live, now: Duration, out: &mut Vec<Action>) {
+        out.push(Action::Close);
+        out.push(Action::Ended(EndCause::IdleTimeout));
+        match now >= self.watchdog(live) {
+            true => self.relist(RelistCause::Watchdog, false, now, out),
+            false => self.resume(live, now, out),
+        }
+    }
+
+    const fn watchdog(&self, live: Live) -> Duration {
+        match self.options.cached {
+            true => live.heard.saturating_add(SILENCE),
+            false => Duration::MAX,
+        }
+    }
+
+    // --- failures ----------------------------------------------------------------------------
+
+    fn undecodable(&mut self, now: Duration, out: &mut Vec<Action>) {
+        out.push(Action::Close);
+        if !matches!(self.plan, Plan::Page(_)) {
+            out.push(Action::Ended(EndCause::Decode));
+        }
+        self.early_ends = self.early_ends.saturating_add(1);
+        self.relist(RelistCause::Decode, true, now, out);
+    }
+
+    /// `event`: said by an ERROR event, so the stream is over and its resourceVersion in doubt.
+    fn failed(&mut self, failure: Failure, event: bool, now: Duration, out: &mut Vec<Action>) {
+        out.push(Action::Close);
+        if !matches!(self.plan, Plan::Page(_)) {
+            out.push(Action::Ended(failure.kind.end_cause()));
+        }
+        self.denied = matches!(failure.kind, FailureKind::Forbidden | FailureKind::NotFound);
+        match failure.kind {
+            FailureKind::Expired => self.relist(RelistCause::Expired, true, now, out),
+            FailureKind::TooLarge => self.relist(RelistCause::ServerError, true, now, out),
+            FailureKind::Forbidden => self.wait_denied(now),
+            FailureKind::NotFound => {
+                self.plan = self.list_plan();
+                self.wait_denied(now);
+            }
+            FailureKind::Unsupported => self.unsupported(now, out),
+            FailureKind::Server => self.server_failed(failure, event, now, out),
+            FailureKind::Unauthorized | FailureKind::Throttled | FailureKind::Transport(_) => {
+                self.retry(failure.retry_after, now);
+            }
+        }
+    }
+
+    fn server_failed(
+        &mut self,
+        failure: Failure,
+        event: bool,
+        now: Duration,
+        out: &mut Vec<Action>,
+    ) {
+        self.server_failures = self.server_failures.saturating_add(1);
+        if self.plan == Plan::Stream {
+            self.early_ends = self.early_ends.saturating_add(1);
+        }
+        self.retry(failure.retry_after, now);
+        if event || self.server_failures >= PATIENCE {
+            self.server_failures = 0;
+            let waiting = self.phase.clone();
+            self.relist(RelistCause::ServerError, false, now, out);
+            self.phase = waiting;
+        }
+    }
+
+    /// A streaming list that is refused means a server without it; anything else refused will be
+    /// refused again.
+    fn unsupported(&mut self, now: Duration, out: &mut Vec<Action>) {
+        if self.plan == Plan::Stream && self.streaming {
+            self.streaming = false;
+            self.plan = self.list_plan();
+            self.phase = Phase::Waiting { until: now };
+            return self.open(now, out);
+        }
+        self.plan = self.list_plan();
+        self.wait_denied(now);
+    }
+
+    fn relist(&mut self, cause: RelistCause, wait: bool, now: Duration, out: &mut Vec<Action>) {
+        out.push(Action::Relist(cause));
+        self.empty_closes = 0;
+        self.plan = self.list_plan();
+        match wait {
+            true => self.retry(None, now),
+            false => {
+                let jitter = RESUME_JITTER.mul_f64(self.random.f64());
+                self.phase = Phase::Waiting {
+                    until: now + jitter,
+                };
+            }
+        }
+    }
+
+    const fn list_plan(&self) -> Plan {
+        match self.streaming && self.early_ends < PATIENCE {
+            true => Plan::Stream,
+            false => Plan::Page(None),
+        }
+    }
+
+    fn retry(&mut self, floor: Option<Duration>, now: Duration) {
+        self.retrying = true;
+        let delay = self.backoff.failed(now, self.random.f64(), floor);
+        self.phase = Phase::Waiting { until: now + delay };
+    }
+
+    fn wait_denied(&mut self, now: Duration) {
+        self.retrying = true;
+        let delay = self.denial.failed(now, self.random.f64(), None);
+        self.phase = Phase::Waiting { until: now + delay };
+    }
+}
+
+impl FailureKind {
+    const fn end_cause(self) -> EndCause {
+        match self {
+            Self::Expired => EndCause::Expired,
+            Self::Unauthorized => EndCause::Unauthorized,
+            Self::Forbidden => EndCause::Forbidden,
+            Self::Throttled => EndCause::Throttled,
+            Self::TooLarge | Self::NotFound | Self::Unsupported | Self::Server => EndCause::Io,
+            Self::Transport(reason) => transport_cause(reason),
+        }
+    }
+}
+
+fn end_cause(reason: Option<TransportReason>) -> EndCause {
+    reason.map_or(EndCause::ServerTimeout, transport_cause)
+}
+
+const fn transport_cause(reason: TransportReason) -> EndCause {
+    match reason {
+        TransportReason::Goaway => EndCause::Goaway,
+        TransportReason::PingTimeout => EndCause::PingTimeout,
+        TransportReason::ReadTimeout => EndCause::IdleTimeout,
+        TransportReason::Decode => EndCause::Decode,
+        TransportReason::Dns
+        | TransportReason::Refused
+        | TransportReason::ConnectTimeout
+        | TransportReason::Tls
+        | TransportReason::Reset
+        | TransportReason::Eof => EndCause::Io,
+    }
+}
+
+#[cfg(test)]
+mod tests;

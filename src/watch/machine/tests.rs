@@ -1,0 +1,591 @@
+//! The machine by hand: what happened, what it does, how long it waits.
+
+use rstest::rstest;
+
+use super::*;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+struct Rig {
+    machine: Machine,
+    now: Duration,
+    out: Vec<Action>,
+}
+
+impl Rig {
+    fn new(cached: bool) -> Self {
+        let options = Options {
+            cached,
+            timeout: 5 * MINUTE,
+            page_size: 500,
+        };
+        let mut rig = Self {
+            machine: Machine::new(options, Duration::ZERO, 7),
+            now: Duration::ZERO,
+            out: vec![],
+        };
+        rig.step(Input::Timer);
+        rig
+    }
+
+    /// One that has synced by a streaming list at resourceVersion 100 and watches.
+    fn watching(cached: bool) -> Self {
+        let mut rig = Self::new(cached);
+        rig.step(Input::Opened);
+        rig.step(Input::Bookmark {
+            resource_version: 100,
+            initial_events_end: true,
+        });
+        rig.out.clear();
+        rig
+    }
+
+    fn step(&mut self, input: Input) -> &mut Self {
+        self.machine.step(input, self.now, &mut self.out);
+        self
+    }
+
+    fn fail(&mut self, kind: FailureKind) -> &mut Self {
+        self.step(Input::Failed(Failure {
+            kind,
+            retry_after: None,
+        }))
+    }
+
+    fn after(&mut self, time: Duration) -> &mut Self {
+        self.now += time;
+        self
+    }
+
+    /// Waits until the machine wants to be called, and calls it.
+    fn wait(&mut self) -> Duration {
+        let waited = self.machine.deadline() - self.now;
+        self.now = self.machine.deadline();
+        self.step(Input::Timer);
+        waited
+    }
+
+    /// What was opened last.
+    fn request(&self) -> &Request {
+        self.out
+            .iter()
+            .rev()
+            .find_map(|action| match action {
+                Action::Open(request) => Some(request),
+                _ => None,
+            })
+            .expect("a request")
+    }
+
+    fn count(&self, wanted: &Action) -> usize {
+        self.out.iter().filter(|action| *action == wanted).count()
+    }
+
+    fn relists(&self) -> Vec<RelistCause> {
+        let cause = |action: &Action| match action {
+            Action::Relist(cause) => Some(*cause),
+            _ => None,
+        };
+        self.out.iter().filter_map(cause).collect()
+    }
+
+    fn resumes_at(&self) -> Option<u64> {
+        match self.request() {
+            Request::Watch {
+                resource_version, ..
+            } => Some(*resource_version),
+            _ => None,
+        }
+    }
+}
+
+#[test]
+fn starts_with_a_streaming_list_which_goes_on_as_a_watch() {
+    let mut rig = Rig::new(true);
+    assert!(matches!(rig.request(), Request::Stream { .. }));
+    assert_eq!(rig.out[0], Action::BeginList);
+    rig.step(Input::Opened)
+        .step(Input::Object(700))
+        .step(Input::Object(3));
+    assert!(!rig.machine.synced());
+    rig.step(Input::Bookmark {
+        resource_version: 650,
+        initial_events_end: true,
+    });
+    assert_eq!(rig.count(&Action::EndList(SyncMode::Stream)), 1);
+    assert!(rig.machine.synced() && rig.machine.connected());
+    rig.after(MINUTE)
+        .step(Input::Object(651))
+        .step(Input::Ended(None));
+    rig.wait();
+    assert_eq!(rig.resumes_at(), Some(651));
+}
+
+#[test]
+fn asks_for_a_deadline_between_its_timeout_and_twice_that() {
+    for seed in 0..50 {
+        let options = Options {
+            cached: true,
+            timeout: 5 * MINUTE,
+            page_size: 500,
+        };
+        let mut machine = Machine::new(options, Duration::ZERO, seed);
+        let mut out = Vec::new();
+        machine.step(Input::Timer, Duration::ZERO, &mut out);
+        let Action::Open(Request::Stream { timeout }) = out[1] else {
+            panic!("{out:?}")
+        };
+        assert!((5 * MINUTE..10 * MINUTE).contains(&timeout), "{timeout:?}");
+    }
+}
+
+#[test]
+fn a_server_without_streaming_lists_is_listed_by_pages_at_once() {
+    let mut rig = Rig::new(true);
+    rig.fail(FailureKind::Unsupported);
+    assert_eq!(
+        rig.request(),
+        &Request::Page {
+            limit: 500,
+            next: None
+        }
+    );
+    rig.step(Input::Opened);
+    rig.step(Input::Page {
+        resource_version: 9,
+        next: Some("a".into()),
+    });
+    assert_eq!(
+        rig.request(),
+        &Request::Page {
+            limit: 500,
+            next: Some("a".into())
+        }
+    );
+    rig.step(Input::Opened);
+    rig.step(Input::Page {
+        resource_version: 9,
+        next: Some("b".into()),
+    });
+    rig.step(Input::Opened);
+    assert!(!rig.machine.synced());
+    rig.step(Input::Page {
+        resource_version: 9,
+        next: None,
+    });
+    assert_eq!(rig.count(&Action::EndList(SyncMode::List)), 1);
+    assert_eq!(
+        rig.count(&Action::BeginList),
+        2,
+        "one for the stream, one for the pages"
+    );
+    assert_eq!(rig.resumes_at(), Some(9));
+    // And it stays so.
+    rig.step(Input::Opened).fail(FailureKind::Expired).wait();
+    assert_eq!(
+        rig.request(),
+        &Request::Page {
+            limit: 500,
+            next: None
+        }
+    );
+}
+
+#[test]
+fn a_streaming_list_that_ends_early_three_times_gives_way_to_pages() {
+    let mut rig = Rig::new(true);
+    for _ in 0..3 {
+        assert!(matches!(rig.request(), Request::Stream { .. }));
+        rig.step(Input::Opened)
+            .step(Input::Object(5))
+            .step(Input::Ended(None));
+        rig.wait();
+    }
+    assert_eq!(
+        rig.request(),
+        &Request::Page {
+            limit: 500,
+            next: None
+        }
+    );
+    assert_eq!(rig.count(&Action::EndList(SyncMode::Stream)), 0);
+}
+
+#[test]
+fn a_streaming_list_without_its_marker_gives_way_to_pages() {
+    let mut rig = Rig::new(true);
+    rig.step(Input::Opened)
+        .after(10 * Duration::from_secs(1))
+        .step(Input::Bytes);
+    assert_eq!(rig.wait(), LIST_IDLE);
+    assert_eq!(rig.count(&Action::Close), 1);
+    rig.wait();
+    assert_eq!(
+        rig.request(),
+        &Request::Page {
+            limit: 500,
+            next: None
+        }
+    );
+}
+
+#[test]
+fn a_list_that_drips_for_ever_is_given_up() {
+    let mut rig = Rig::new(true);
+    rig.step(Input::Opened);
+    while rig.count(&Action::Close) == 0 {
+        rig.after(LIST_IDLE / 2)
+            .step(Input::Timer)
+            .step(Input::Bytes);
+        assert!(rig.now <= LIST_TOTAL, "still listing");
+    }
+}
+
+#[test]
+fn a_repeated_continue_token_is_a_loop() {
+    let mut rig = Rig::new(true);
+    rig.fail(FailureKind::Unsupported);
+    for _ in 0..2 {
+        rig.step(Input::Opened);
+        rig.step(Input::Page {
+            resource_version: 9,
+            next: Some("same".into()),
+        });
+    }
+    assert_eq!(rig.relists(), [RelistCause::Incomplete]);
+    assert!(rig.wait() >= Duration::from_millis(800));
+    assert_eq!(
+        rig.request(),
+        &Request::Page {
+            limit: 500,
+            next: None
+        }
+    );
+}
+
+#[test]
+fn an_expired_page_starts_the_list_afresh() {
+    let mut rig = Rig::new(true);
+    rig.fail(FailureKind::Unsupported).step(Input::Opened);
+    rig.step(Input::Page {
+        resource_version: 9,
+        next: Some("a".into()),
+    });
+    rig.fail(FailureKind::Expired).wait();
+    assert_eq!(
+        rig.request(),
+        &Request::Page {
+            limit: 500,
+            next: None
+        }
+    );
+    assert!(!rig.machine.synced());
+}
+
+#[test]
+fn a_list_cut_off_sweeps_nothing() {
+    let mut rig = Rig::new(true);
+    rig.fail(FailureKind::Unsupported).step(Input::Opened);
+    rig.step(Input::Object(5))
+        .step(Input::Ended(Some(TransportReason::Reset)))
+        .wait();
+    assert_eq!(rig.count(&Action::EndList(SyncMode::List)), 0);
+    assert_eq!(
+        rig.request(),
+        &Request::Page {
+            limit: 500,
+            next: None
+        }
+    );
+    assert_eq!(rig.count(&Action::BeginList), 3);
+}
+
+#[rstest]
+#[case::by_event(true)]
+#[case::by_status(false)]
+fn expired_is_exactly_one_relist(#[case] event: bool) {
+    let mut rig = Rig::watching(true);
+    rig.after(MINUTE);
+    if !event {
+        rig.step(Input::Ended(None)).wait();
+    }
+    rig.fail(FailureKind::Expired);
+    assert_eq!(rig.count(&Action::Ended(EndCause::Expired)), 1);
+    rig.wait();
+    assert!(matches!(rig.request(), Request::Stream { .. }));
+    rig.step(Input::Opened);
+    rig.step(Input::Bookmark {
+        resource_version: 900,
+        initial_events_end: true,
+    });
+    assert_eq!(rig.relists(), [RelistCause::Expired]);
+}
+
+#[test]
+fn expired_after_every_relist_backs_off_to_the_cap_and_shows() {
+    let mut rig = Rig::watching(true);
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        rig.fail(FailureKind::Expired);
+        waits.push(rig.wait());
+        rig.step(Input::Opened);
+        rig.step(Input::Bookmark {
+            resource_version: 1,
+            initial_events_end: true,
+        });
+    }
+    assert!(waits.is_sorted_by(|a, b| *a <= *b * 2), "{waits:?}");
+    assert!(
+        waits[7] >= Duration::from_secs(30) && waits[7] < MINUTE,
+        "{waits:?}"
+    );
+    rig.fail(FailureKind::Expired);
+    assert!(rig.machine.degraded());
+}
+
+#[test]
+fn empty_closes_back_off_relist_by_the_second_and_are_few() {
+    let mut rig = Rig::watching(true);
+    let mut requests = 0;
+    while rig.now <= Duration::from_secs(30) {
+        rig.step(Input::Ended(None));
+        rig.wait();
+        requests += 1;
+        rig.step(Input::Opened);
+    }
+    assert!(requests <= 5, "{requests} requests in 30 s");
+    assert_eq!(rig.relists()[0], RelistCause::EmptyClose);
+}
+
+#[test]
+fn a_clean_end_resumes_without_a_list() {
+    let mut rig = Rig::watching(true);
+    rig.after(5 * MINUTE - MINUTE).step(Input::Object(120));
+    rig.after(MINUTE).step(Input::Ended(None));
+    assert_eq!(rig.count(&Action::Ended(EndCause::ServerTimeout)), 1);
+    assert!(rig.wait() <= RESUME_JITTER);
+    assert_eq!(rig.resumes_at(), Some(120));
+    assert_eq!(rig.relists(), []);
+}
+
+#[rstest]
+#[case(TransportReason::Reset, EndCause::Io)]
+#[case(TransportReason::Eof, EndCause::Io)]
+#[case(TransportReason::PingTimeout, EndCause::PingTimeout)]
+#[case(TransportReason::Goaway, EndCause::Goaway)]
+fn a_broken_watch_resumes_without_a_list(#[case] reason: TransportReason, #[case] cause: EndCause) {
+    let mut rig = Rig::watching(true);
+    rig.after(MINUTE).step(Input::Bookmark {
+        resource_version: 130,
+        initial_events_end: false,
+    });
+    rig.step(Input::Ended(Some(reason)));
+    assert_eq!(rig.count(&Action::Ended(cause)), 1);
+    assert!(rig.wait() <= RESUME_JITTER);
+    assert_eq!(rig.resumes_at(), Some(130));
+}
+
+#[test]
+fn refused_for_minutes_resumes_without_a_list() {
+    let mut rig = Rig::watching(true);
+    rig.after(MINUTE)
+        .step(Input::Object(130))
+        .step(Input::Ended(Some(TransportReason::Reset)));
+    rig.wait();
+    let mut tries = 0;
+    while rig.now < 6 * MINUTE {
+        rig.fail(FailureKind::Transport(TransportReason::Refused));
+        assert!(rig.wait() <= MINUTE);
+        tries += 1;
+    }
+    assert!((8..20).contains(&tries), "{tries} tries in 5 minutes");
+    assert_eq!(rig.resumes_at(), Some(130));
+    assert_eq!(rig.relists(), []);
+    assert_eq!(rig.count(&Action::Retry(Verb::Watch)), tries);
+}
+
+#[test]
+fn retry_after_is_a_floor() {
+    let mut rig = Rig::watching(true);
+    rig.after(MINUTE).step(Input::Ended(None)).wait();
+    let retry_after = Some(Duration::from_secs(7));
+    rig.step(Input::Failed(Failure {
+        kind: FailureKind::Throttled,
+        retry_after,
+    }));
+    assert!(rig.wait() >= Duration::from_secs(7));
+    assert_eq!(rig.resumes_at(), Some(100));
+}
+
+#[rstest]
+#[case(FailureKind::Server, RelistCause::ServerError)]
+#[case(FailureKind::TooLarge, RelistCause::ServerError)]
+fn an_error_event_of_the_server_backs_off_and_relists(
+    #[case] kind: FailureKind,
+    #[case] cause: RelistCause,
+) {
+    let mut rig = Rig::watching(true);
+    rig.after(MINUTE).fail(kind);
+    assert_eq!(rig.relists(), [cause]);
+    assert!(rig.wait() >= Duration::from_millis(800));
+    assert!(matches!(rig.request(), Request::Stream { .. }));
+}
+
+#[test]
+fn a_server_error_at_the_opening_is_tried_again_and_relists_in_the_end() {
+    let mut rig = Rig::watching(true);
+    rig.after(MINUTE).step(Input::Ended(None)).wait();
+    for _ in 0..2 {
+        rig.fail(FailureKind::Server).wait();
+        assert_eq!(rig.resumes_at(), Some(100));
+    }
+    rig.fail(FailureKind::Server).wait();
+    assert_eq!(rig.relists(), [RelistCause::ServerError]);
+}
+
+#[test]
+fn what_cannot_be_decoded_relists_and_does_not_advance() {
+    let mut rig = Rig::watching(true);
+    rig.after(MINUTE)
+        .step(Input::Undecodable)
+        .step(Input::Object(200));
+    assert_eq!(rig.relists(), [RelistCause::Decode]);
+    assert_eq!(rig.count(&Action::Close), 1);
+    assert!(rig.wait() >= Duration::from_millis(800));
+    assert!(matches!(rig.request(), Request::Stream { .. }));
+}
+
+#[test]
+fn a_silent_cached_watch_is_listed_again() {
+    let mut rig = Rig::watching(true);
+    assert_eq!(rig.wait(), SILENCE);
+    assert_eq!(rig.relists(), [RelistCause::Watchdog]);
+    rig.wait();
+    assert!(matches!(rig.request(), Request::Stream { .. }));
+}
+
+#[test]
+fn bookmarks_keep_a_quiet_watch_until_its_own_deadline() {
+    let mut rig = Rig::watching(true);
+    while rig.count(&Action::Close) == 0 {
+        let next = MINUTE.min(rig.machine.deadline() - rig.now);
+        rig.after(next).step(Input::Timer);
+        rig.step(Input::Bookmark {
+            resource_version: 101,
+            initial_events_end: false,
+        });
+    }
+    assert!(
+        (5 * MINUTE..11 * MINUTE).contains(&rig.now),
+        "{:?}",
+        rig.now
+    );
+    assert_eq!(rig.count(&Action::Ended(EndCause::IdleTimeout)), 1);
+    assert_eq!(rig.relists(), []);
+    rig.wait();
+    assert_eq!(rig.resumes_at(), Some(101));
+}
+
+#[test]
+fn a_quiet_uncached_watch_is_listed_again_at_its_end() {
+    let mut rig = Rig::watching(false);
+    rig.after(7 * MINUTE).step(Input::Ended(None)).wait();
+    assert_eq!(rig.relists(), [RelistCause::Watchdog]);
+    assert!(matches!(rig.request(), Request::Stream { .. }));
+}
+
+#[test]
+fn an_uncached_watch_that_spoke_resumes() {
+    let mut rig = Rig::watching(false);
+    rig.after(MINUTE)
+        .step(Input::Object(140))
+        .after(MINUTE)
+        .step(Input::Ended(None))
+        .wait();
+    assert_eq!(rig.resumes_at(), Some(140));
+}
+
+#[test]
+fn forbidden_waits_long_shows_and_recovers_where_it_was() {
+    let mut rig = Rig::watching(true);
+    rig.after(MINUTE).step(Input::Ended(None)).wait();
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        rig.fail(FailureKind::Forbidden);
+        assert!(rig.machine.denied());
+        waits.push(rig.wait());
+    }
+    assert!(waits[0] >= Duration::from_secs(4), "{waits:?}");
+    assert!(waits[5] >= MINUTE && waits[5] <= 2 * MINUTE, "{waits:?}");
+    assert_eq!(rig.resumes_at(), Some(100));
+    rig.step(Input::Opened);
+    assert!(!rig.machine.denied() && rig.machine.connected());
+}
+
+#[test]
+fn hurry_ends_the_wait_for_rights_only() {
+    let mut rig = Rig::new(true);
+    rig.fail(FailureKind::Forbidden);
+    rig.machine.hurry(rig.now);
+    assert_eq!(rig.wait(), Duration::ZERO);
+    rig.fail(FailureKind::Server);
+    rig.machine.hurry(rig.now);
+    assert!(rig.wait() > Duration::ZERO);
+}
+
+#[test]
+fn a_resource_that_is_gone_is_listed_when_it_is_back() {
+    let mut rig = Rig::watching(true);
+    rig.after(MINUTE).step(Input::Ended(None)).wait();
+    rig.fail(FailureKind::NotFound);
+    assert!(rig.machine.denied());
+    assert!(rig.wait() >= Duration::from_secs(4));
+    assert!(matches!(rig.request(), Request::Stream { .. }));
+}
+
+#[test]
+fn a_permanent_401_is_no_hot_loop() {
+    let mut rig = Rig::new(true);
+    let mut tries = 0;
+    while rig.now < 10 * MINUTE {
+        rig.fail(FailureKind::Unauthorized).wait();
+        tries += 1;
+    }
+    assert!(tries < 30, "{tries} tries in 10 minutes");
+    assert_eq!(rig.count(&Action::Ended(EndCause::Unauthorized)), tries);
+}
+
+#[test]
+fn headers_that_never_come_are_not_waited_for() {
+    let mut rig = Rig::new(true);
+    assert_eq!(rig.wait(), HEADERS);
+    assert_eq!(rig.count(&Action::Close), 1);
+}
+
+#[test]
+fn machines_that_end_together_do_not_return_together() {
+    let waits: std::collections::BTreeSet<Duration> = (0..20)
+        .map(|seed| {
+            let options = Options {
+                cached: true,
+                timeout: 5 * MINUTE,
+                page_size: 500,
+            };
+            let mut machine = Machine::new(options, Duration::ZERO, seed);
+            let mut out = Vec::new();
+            for input in [
+                Input::Timer,
+                Input::Opened,
+                Input::Bookmark {
+                    resource_version: 1,
+                    initial_events_end: true,
+                },
+            ] {
+                machine.step(input, Duration::ZERO, &mut out);
+            }
+            machine.step(Input::Ended(None), MINUTE, &mut out);
+            machine.deadline()
+        })
+        .collect();
+    assert!(waits.len() > 15, "{waits:?}");
+}

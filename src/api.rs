@@ -1,5 +1,8 @@
 //! The API server's client: where it is, who we are, connections, requests, what its answers mean.
 
+pub mod request;
+pub mod status;
+
 use crate::label::label;
 
 label! {
@@ -119,5 +122,21 @@ label! {
         Ca = "ca",
         /// Ours.
         Client = "client",
+    }
+}
+
+label! {
+    /// What a 401 is explained by, from what is known here.
+    pub enum UnauthorizedCause {
+        /// The token is past its end.
+        Expired = "expired",
+        /// The token's time has not come.
+        NotYetValid = "not_yet_valid",
+        /// The token in use was not the one in its file, which had nothing better.
+        StaleFile = "stale_file",
+        /// The token was replaced meanwhile.
+        Rotated = "rotated",
+        /// Nothing here explains it.
+        Unknown = "unknown",
     }
 }

@@ -1,8 +1,11 @@
 //! Text and OpenMetrics: families of samples, collected from whoever holds state, written once.
 
 pub mod catalogue;
+mod writer;
 
-use catalogue::Metric;
+use bytes::Bytes;
+use catalogue::{ALL, Metric, Type};
+use writer::{label_value, number};
 
 /// Whoever has samples to show. Called once a scrape; must not block on I/O.
 pub trait Collect: Send + Sync {
@@ -10,11 +13,204 @@ pub trait Collect: Send + Sync {
     fn collect(&self, out: &mut Exposition);
 }
 
-/// One scrape in the making: a buffer of sample lines for each family of the catalogue.
-pub struct Exposition {}
+/// The two formats that Prometheus reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus' text format 0.0.4.
+    Text,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+}
+
+impl Format {
+    /// The `Content-Type` of it.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8; escaping=values",
+            Self::OpenMetrics => {
+                "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=values"
+            }
+        }
+    }
+}
+
+/// The value of a sample: integers are written as they are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value {
+    /// A whole number.
+    Integer(u64),
+    /// Any number.
+    Float(f64),
+}
+
+impl From<u64> for Value {
+    fn from(value: u64) -> Self {
+        Self::Integer(value)
+    }
+}
+
+impl From<usize> for Value {
+    fn from(value: usize) -> Self {
+        Self::Integer(value as u64)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Integer(value.into())
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::Float(value)
+    }
+}
+
+/// One scrape in the making: a buffer of sample lines for each family of the catalogue, so that a
+/// family stands together though several holders add to it.
+#[derive(Debug)]
+pub struct Exposition {
+    format: Format,
+    families: Vec<Family>,
+}
+
+#[derive(Debug)]
+struct Family {
+    wanted: bool,
+    samples: Vec<u8>,
+}
 
 impl Exposition {
-    /// Adds one sample of a gauge or counter. `labels` are the values, in the order in which the
+    /// An empty scrape of the families that are named, or of all if none is.
+    #[must_use]
+    pub fn new(format: Format, names: &[String]) -> Self {
+        let wanted = |metric: &Metric| names.is_empty() || names.iter().any(|n| n == metric.name);
+        let family = |metric: &&Metric| Family {
+            wanted: wanted(metric),
+            samples: Vec::new(),
+        };
+        Self {
+            format,
+            families: ALL.iter().map(family).collect(),
+        }
+    }
+
+    /// Adds a sample of a gauge or counter. `labels` are the values, in the order in which the
     /// metric declares its labels.
-    pub fn sample(&mut self, _metric: &'static Metric, _labels: &[&str], _value: f64) {}
+    pub fn sample(&mut self, metric: &'static Metric, labels: &[&str], value: impl Into<Value>) {
+        let Some(out) = self.buffer(metric, labels) else {
+            return;
+        };
+        write_name(out, metric, "", labels, None);
+        number(out, value.into());
+        out.push(b'\n');
+    }
+
+    /// Adds a histogram: the cumulative counts of its buckets without `+Inf`, the sum and the
+    /// number of its observations.
+    pub fn histogram(
+        &mut self,
+        metric: &'static Metric,
+        labels: &[&str],
+        buckets: &[u64],
+        sum: f64,
+        count: u64,
+    ) {
+        let format = self.format;
+        let Some(out) = self.buffer(metric, labels) else {
+            return;
+        };
+        let bounds = metric.kind.buckets().iter().copied().chain([f64::INFINITY]);
+        for (bound, n) in bounds.zip(buckets.iter().copied().chain([count])) {
+            write_name(out, metric, "_bucket", labels, Some((bound, format)));
+            number(out, Value::Integer(n));
+            out.push(b'\n');
+        }
+        for (suffix, value) in [
+            ("_sum", Value::Float(sum)),
+            ("_count", Value::Integer(count)),
+        ] {
+            write_name(out, metric, suffix, labels, None);
+            number(out, value);
+            out.push(b'\n');
+        }
+    }
+
+    /// The whole text: each family that has samples, once, after its HELP and TYPE.
+    #[must_use]
+    pub fn finish(self) -> Bytes {
+        let size: usize = self
+            .families
+            .iter()
+            .map(|family| family.samples.len())
+            .sum();
+        let mut out = Vec::with_capacity(size + 160 * self.families.len());
+        let shown = ALL
+            .iter()
+            .zip(&self.families)
+            .filter(|(_, f)| !f.samples.is_empty());
+        for (metric, family) in shown {
+            self.header(metric, &mut out);
+            out.extend_from_slice(&family.samples);
+        }
+        if self.format == Format::OpenMetrics {
+            out.extend_from_slice(b"# EOF\n");
+        }
+        out.into()
+    }
+
+    /// OpenMetrics names a counter's family without `_total`.
+    fn header(&self, metric: &Metric, out: &mut Vec<u8>) {
+        let name = match (self.format, metric.kind) {
+            (Format::OpenMetrics, Type::Counter) => metric.name.trim_end_matches("_total"),
+            _ => metric.name,
+        };
+        let [help, kind] = [metric.help, metric.kind.as_str()];
+        out.extend_from_slice(format!("# HELP {name} {help}\n# TYPE {name} {kind}\n").as_bytes());
+    }
+
+    /// The buffer of a wanted family; `None` for any other, and for values that do not fit the
+    /// labels, of which a wrong series would be worse than none.
+    fn buffer(&mut self, metric: &'static Metric, labels: &[&str]) -> Option<&mut Vec<u8>> {
+        debug_assert_eq!(metric.labels.len(), labels.len(), "{}", metric.name);
+        let at = ALL.iter().position(|known| std::ptr::eq(*known, metric))?;
+        let family = &mut self.families[at];
+        (family.wanted && metric.labels.len() == labels.len()).then_some(&mut family.samples)
+    }
 }
+
+fn write_name(
+    out: &mut Vec<u8>,
+    metric: &Metric,
+    suffix: &str,
+    labels: &[&str],
+    le: Option<(f64, Format)>,
+) {
+    out.extend_from_slice(metric.name.as_bytes());
+    out.extend_from_slice(suffix.as_bytes());
+    let mut open = b'{';
+    for (label, value) in metric.labels.iter().zip(labels) {
+        out.push(open);
+        out.extend_from_slice(label.name.as_bytes());
+        out.extend_from_slice(b"=\"");
+        label_value(out, value);
+        out.push(b'"');
+        open = b',';
+    }
+    if let Some((bound, format)) = le {
+        out.push(open);
+        out.extend_from_slice(b"le=\"");
+        writer::bound(out, bound, format);
+        out.push(b'"');
+        open = b',';
+    }
+    if open == b',' {
+        out.push(b'}');
+    }
+    out.push(b' ');
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,15 @@
 //! The table of kinds: what can be watched, and where each kind's file is.
 
+pub mod event;
+pub mod pod;
+
+use std::sync::{Arc, Mutex};
+
+use crate::{
+    config::settings::Caps,
+    store::{Shared, Store},
+};
+
 /// One resource of the API that Kubetally knows how to count.
 #[derive(Debug)]
 pub struct Resource {
@@ -16,6 +26,9 @@ pub struct Resource {
     /// Whether the API server keeps a watch cache of it and so sends periodic bookmarks.
     /// Events have none (kubernetes/kubernetes#120348).
     pub cached: bool,
+    /// Makes its empty store, fed by a watcher for each of the namespaces, or by one for all;
+    /// the last argument is now, in seconds since 1970 by the server's clock.
+    pub store: fn(&'static str, &[String], &Caps, i64) -> Shared,
 }
 
 /// Every resource, in the order in which they are shown.
@@ -27,6 +40,9 @@ pub static TABLE: &[Resource] = &[
         kind: "Pod",
         namespaced: true,
         cached: true,
+        store: |name, scopes, caps, now| {
+            Arc::new(Mutex::new(Store::<pod::Pods>::new(name, scopes, caps, now)))
+        },
     },
     Resource {
         name: "events",
@@ -35,6 +51,11 @@ pub static TABLE: &[Resource] = &[
         kind: "Event",
         namespaced: true,
         cached: false,
+        store: |name, scopes, caps, now| {
+            Arc::new(Mutex::new(Store::<event::Events>::new(
+                name, scopes, caps, now,
+            )))
+        },
     },
 ];
 

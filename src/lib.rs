@@ -20,6 +20,7 @@ pub mod config;
 pub mod exposition;
 pub mod kinds;
 mod label;
+pub mod store;
 pub mod telemetry;
 pub mod watch;
 pub mod wire;

@@ -1,1 +1,2 @@
+//! kubetally
 fn main() {}

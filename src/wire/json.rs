@@ -3,7 +3,7 @@
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
-    Decode, DecodeError, Encoding, Notification, Payload,
+    DecodeError, Encoding, Notification, Payload,
     meta::{Meta, version},
     text::{Text, lax},
 };
@@ -206,6 +206,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::wire::Decode;
 
     const BOOKMARK: &str = r#"{"type":"BOOKMARK","object":{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"609","annotations":{"k8s.io/initial-events-end":"true"}},"spec":{"containers":null},"status":{}}}"#;
 

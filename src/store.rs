@@ -1,0 +1,454 @@
+//! The state of one resource: facts an object, tallies over all. Apply, delete, sweep.
+//!
+//! A list marks what it saw, object by object, and what it did not see goes only when it ended
+//! well: no second copy in memory, and no moment at which half of the objects are missing.
+
+pub mod intern;
+pub mod tally;
+
+use std::{
+    hash::BuildHasher,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use compact_str::CompactString;
+use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry as Slot};
+use intern::Interner;
+use tally::{Nothing, Table};
+
+use crate::{
+    config::settings::Caps,
+    exposition::{
+        Collect, Exposition,
+        catalogue::{NAMESPACE_OBJECTS, OBJECTS},
+    },
+    watch::Op,
+    wire::{Decode, DecodeError, Payload, meta::Meta},
+};
+
+/// A kind of object: what is kept of one, and what is counted over all.
+pub trait Kind: Send + 'static {
+    /// The object as far as it is read, borrowing from the wire.
+    type Object<'a>: Decode<'a> + Object;
+    /// What is kept of one object beside its name and version.
+    type Facts: Send;
+    /// What is counted over all objects.
+    type Tally: Tally;
+
+    /// Counts an object that is new or has changed; `old` is what was kept of it.
+    fn fold(
+        tally: &mut Self::Tally,
+        key: &Key,
+        old: Option<&Self::Facts>,
+        object: &Self::Object<'_>,
+        context: &mut Context<'_>,
+    ) -> Self::Facts;
+
+    /// Counts an object that is gone.
+    fn forget(tally: &mut Self::Tally, key: &Key, facts: &Self::Facts, context: &Context<'_>);
+}
+
+/// An object as it is on the wire.
+pub trait Object {
+    /// Its metadata.
+    fn meta(&self) -> &Meta<'_>;
+}
+
+/// What is counted over all objects of a kind.
+pub trait Tally: Send {
+    /// A copy of what a scrape shows.
+    type Shown: Collect + 'static;
+
+    /// Empty, with these caps.
+    fn new(caps: &Caps) -> Self;
+
+    /// What a scrape shows.
+    fn shown(&self) -> Self::Shown;
+}
+
+/// Where an object is: unique among those of its resource.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The namespace, empty for a cluster-scoped object.
+    pub namespace: Arc<str>,
+    /// The name.
+    pub name: CompactString,
+}
+
+/// How an object came to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In the first list: it was there before us.
+    Baseline,
+    /// In a later list: what is new in it happened while we were not looking.
+    Relist,
+    /// On a live watch.
+    Live(Op),
+}
+
+/// The circumstances of a change.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// How the object came to us.
+    pub origin: Origin,
+    /// Now, by the server's clock, in microseconds since 1970.
+    pub now: i64,
+    /// When watching began, by the server's clock, in seconds since 1970.
+    pub began: i64,
+    /// Where repeated text is held.
+    pub intern: &'a mut Interner,
+}
+
+/// What an object on a live watch was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Its resourceVersion.
+    pub resource_version: u64,
+    /// When it was created, in seconds since 1970.
+    pub created: i64,
+}
+
+/// A store, whatever it holds.
+pub trait Holder: Send {
+    /// A list of this scope begins: what arrives next is marked as seen.
+    fn begin_list(&mut self, scope: usize);
+
+    /// An object of this scope's list.
+    ///
+    /// # Errors
+    /// Where it cannot be decoded.
+    fn list(&mut self, scope: usize, payload: Payload<'_>, now: i64) -> Result<(), DecodeError>;
+
+    /// The list of this scope ended well: what was not seen is removed.
+    fn end_list(&mut self, scope: usize, now: i64);
+
+    /// An object on a live watch.
+    ///
+    /// # Errors
+    /// Where it cannot be decoded.
+    fn apply(&mut self, op: Op, payload: Payload<'_>, now: i64) -> Result<Applied, DecodeError>;
+
+    /// Whether this scope cannot be listed for want of rights: the others are shown without it.
+    fn set_denied(&mut self, scope: usize, denied: bool);
+
+    /// How many objects are held.
+    fn len(&self) -> usize;
+
+    /// Whether no object is held.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What a scrape shows, or nothing before the first list is complete.
+    fn snapshot(&self) -> Option<Box<dyn Collect>>;
+}
+
+/// A store in the hands of a watcher and of scrapes.
+pub type Shared = Arc<Mutex<dyn Holder>>;
+
+/// Shows a shared store: the lock is held while its tallies are copied, not while they are written.
+pub struct Shown(pub Shared);
+
+impl Collect for Shown {
+    fn collect(&self, out: &mut Exposition) {
+        let snapshot = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .snapshot();
+        if let Some(snapshot) = snapshot {
+            snapshot.collect(out);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Entry<F> {
+    key: Key,
+    uid: u128,
+    version: u64,
+    /// The list that saw it last, 0 for none.
+    seen: u32,
+    facts: F,
+}
+
+/// A namespace, or all of them, that is listed and watched on its own.
+#[derive(Debug)]
+struct Scope {
+    /// `None` for all.
+    namespace: Option<Box<str>>,
+    /// The number of the list under way.
+    list: u32,
+    synced: bool,
+    denied: bool,
+}
+
+/// The objects of one resource.
+pub struct Store<K: Kind> {
+    resource: &'static str,
+    entries: HashTable<Box<Entry<K::Facts>>>,
+    hasher: DefaultHashBuilder,
+    intern: Interner,
+    namespaces: Table<Nothing>,
+    tally: K::Tally,
+    scopes: Vec<Scope>,
+    /// The number of the last list begun.
+    lists: u32,
+    began: i64,
+}
+
+impl<K: Kind> Store<K> {
+    /// An empty store, fed by a watcher for each of `namespaces`, or by one for all if there are
+    /// none. `began`: seconds since 1970 by the server's clock.
+    #[must_use]
+    pub fn new(resource: &'static str, namespaces: &[String], caps: &Caps, began: i64) -> Self {
+        let scope = |namespace| Scope {
+            namespace,
+            list: 0,
+            synced: false,
+            denied: false,
+        };
+        let mut scopes: Vec<Scope> = namespaces
+            .iter()
+            .map(|name| scope(Some(name.as_str().into())))
+            .collect();
+        if scopes.is_empty() {
+            scopes.push(scope(None));
+        }
+        Self {
+            resource,
+            entries: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            intern: Interner::default(),
+            namespaces: Table::new(caps.namespaces),
+            tally: K::Tally::new(caps),
+            scopes,
+            lists: 0,
+            began,
+        }
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub const fn tally(&self) -> &K::Tally {
+        &self.tally
+    }
+
+    /// Applies an object in its new state; an older state than the one held is ignored, but not in
+    /// a list: a list is the truth even where its resourceVersions went back (a restored etcd).
+    fn upsert(
+        &mut self,
+        object: &K::Object<'_>,
+        origin: Origin,
+        seen: u32,
+        now: i64,
+    ) -> Result<Applied, DecodeError> {
+        let meta = object.meta();
+        let applied = applied(meta)?;
+        let uid = meta.uid();
+        let live = matches!(origin, Origin::Live(_));
+        let Self {
+            entries,
+            intern,
+            tally,
+            hasher,
+            namespaces,
+            began,
+            ..
+        } = self;
+        let hash = hasher.hash_one((&*meta.namespace, &*meta.name));
+        let slot = entries.entry(
+            hash,
+            |entry| is_at(&entry.key, meta),
+            |entry| hasher.hash_one((&*entry.key.namespace, entry.key.name.as_str())),
+        );
+        let mut context = Context {
+            origin,
+            now,
+            began: *began,
+            intern,
+        };
+        match slot {
+            Slot::Occupied(mut slot) => {
+                let entry = slot.get_mut();
+                if live && applied.resource_version <= entry.version {
+                    return Ok(applied);
+                }
+                let same = entry.uid == uid;
+                if !same {
+                    K::forget(tally, &entry.key, &entry.facts, &context);
+                }
+                let old = same.then_some(&entry.facts);
+                entry.facts = K::fold(tally, &entry.key, old, object, &mut context);
+                (entry.uid, entry.version, entry.seen) = (uid, applied.resource_version, seen);
+            }
+            Slot::Vacant(slot) => {
+                let namespace = context.intern.intern(&meta.namespace);
+                namespaces.enter(&namespace);
+                let key = Key {
+                    namespace,
+                    name: CompactString::new(&*meta.name),
+                };
+                let facts = K::fold(tally, &key, None, object, &mut context);
+                let version = applied.resource_version;
+                slot.insert(Box::new(Entry {
+                    key,
+                    uid,
+                    version,
+                    seen,
+                    facts,
+                }));
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Removes an object, unless a newer one is held under its name.
+    fn delete(&mut self, object: &K::Object<'_>, now: i64) -> Result<Applied, DecodeError> {
+        let meta = object.meta();
+        let applied = applied(meta)?;
+        let hash = self.hasher.hash_one((&*meta.namespace, &*meta.name));
+        let held = self
+            .entries
+            .find_entry(hash, |entry| is_at(&entry.key, meta));
+        let Ok(held) = held else { return Ok(applied) };
+        if held.get().version > applied.resource_version {
+            return Ok(applied);
+        }
+        let (entry, _) = held.remove();
+        let origin = Origin::Live(Op::Deleted);
+        let context = Context {
+            origin,
+            now,
+            began: self.began,
+            intern: &mut self.intern,
+        };
+        K::forget(&mut self.tally, &entry.key, &entry.facts, &context);
+        self.namespaces.leave(&entry.key.namespace, |_| {});
+        Ok(applied)
+    }
+
+    fn shown(&self) -> bool {
+        self.scopes.iter().any(|scope| scope.synced)
+            && self.scopes.iter().all(|scope| scope.synced || scope.denied)
+    }
+}
+
+impl<K: Kind> Holder for Store<K> {
+    fn begin_list(&mut self, scope: usize) {
+        self.lists = self.lists.wrapping_add(1);
+        if let Some(scope) = self.scopes.get_mut(scope) {
+            scope.list = self.lists;
+        }
+    }
+
+    fn list(&mut self, scope: usize, payload: Payload<'_>, now: i64) -> Result<(), DecodeError> {
+        let object = K::Object::decode(payload)?;
+        let (list, origin) = match self.scopes.get(scope) {
+            Some(scope) if scope.synced => (scope.list, Origin::Relist),
+            Some(scope) => (scope.list, Origin::Baseline),
+            None => (0, Origin::Baseline),
+        };
+        self.upsert(&object, origin, list, now).map(|_| ())
+    }
+
+    fn end_list(&mut self, scope: usize, now: i64) {
+        let Some(scope) = self.scopes.get_mut(scope) else {
+            return;
+        };
+        let Self {
+            entries,
+            intern,
+            tally,
+            namespaces,
+            began,
+            ..
+        } = self;
+        let context = Context {
+            origin: Origin::Relist,
+            now,
+            began: *began,
+            intern,
+        };
+        entries.retain(|entry| {
+            let ours = scope
+                .namespace
+                .as_deref()
+                .is_none_or(|ns| *ns == *entry.key.namespace);
+            let keep = !ours || entry.seen == scope.list;
+            if !keep {
+                K::forget(tally, &entry.key, &entry.facts, &context);
+                namespaces.leave(&entry.key.namespace, |_| {});
+            }
+            keep
+        });
+        scope.synced = true;
+        scope.denied = false;
+    }
+
+    fn apply(&mut self, op: Op, payload: Payload<'_>, now: i64) -> Result<Applied, DecodeError> {
+        let object = K::Object::decode(payload)?;
+        match op {
+            Op::Deleted => self.delete(&object, now),
+            op => self.upsert(&object, Origin::Live(op), 0, now),
+        }
+    }
+
+    fn set_denied(&mut self, scope: usize, denied: bool) {
+        if let Some(scope) = self.scopes.get_mut(scope) {
+            scope.denied = denied;
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn snapshot(&self) -> Option<Box<dyn Collect>> {
+        self.shown().then(|| -> Box<dyn Collect> {
+            Box::new(Snapshot {
+                resource: self.resource,
+                objects: self.entries.len(),
+                namespaces: self.namespaces.clone(),
+                shown: self.tally.shown(),
+            })
+        })
+    }
+}
+
+/// What one scrape shows of a store.
+struct Snapshot<S> {
+    resource: &'static str,
+    objects: usize,
+    namespaces: Table<Nothing>,
+    shown: S,
+}
+
+impl<S: Collect> Collect for Snapshot<S> {
+    fn collect(&self, out: &mut Exposition) {
+        out.sample(&OBJECTS, &[self.resource], self.objects);
+        self.namespaces.each(|namespace, population, _| {
+            out.sample(&NAMESPACE_OBJECTS, &[namespace, self.resource], population);
+        });
+        self.shown.collect(out);
+    }
+}
+
+fn applied(meta: &Meta<'_>) -> Result<Applied, DecodeError> {
+    if meta.name.is_empty() {
+        return Err(DecodeError::Field {
+            field: "metadata.name",
+        });
+    }
+    Ok(Applied {
+        resource_version: meta.version()?,
+        created: meta.created(),
+    })
+}
+
+fn is_at(key: &Key, meta: &Meta<'_>) -> bool {
+    key.name == *meta.name && *key.namespace == *meta.namespace
+}
+
+#[cfg(test)]
+mod tests;

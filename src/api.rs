@@ -1,7 +1,14 @@
 //! The API server's client: where it is, who we are, connections, requests, what its answers mean.
 
+pub mod credentials;
+pub mod endpoint;
+pub mod exec;
+pub mod jwt;
+pub mod kubeconfig;
 pub mod request;
+pub mod source;
 pub mod status;
+pub mod tls;
 
 use crate::label::label;
 

@@ -87,14 +87,8 @@ impl Exposition {
     #[must_use]
     pub fn new(format: Format, names: &[String]) -> Self {
         let wanted = |metric: &Metric| names.is_empty() || names.iter().any(|n| n == metric.name);
-        let family = |metric: &&Metric| Family {
-            wanted: wanted(metric),
-            samples: Vec::new(),
-        };
-        Self {
-            format,
-            families: ALL.iter().map(family).collect(),
-        }
+        let family = |metric: &&Metric| Family { wanted: wanted(metric), samples: Vec::new() };
+        Self { format, families: ALL.iter().map(family).collect() }
     }
 
     /// Adds a sample of a gauge or counter. `labels` are the values, in the order in which the
@@ -128,10 +122,7 @@ impl Exposition {
             number(out, Value::Integer(n));
             out.push(b'\n');
         }
-        for (suffix, value) in [
-            ("_sum", Value::Float(sum)),
-            ("_count", Value::Integer(count)),
-        ] {
+        for (suffix, value) in [("_sum", Value::Float(sum)), ("_count", Value::Integer(count))] {
             write_name(out, metric, suffix, labels, None);
             number(out, value);
             out.push(b'\n');
@@ -141,16 +132,9 @@ impl Exposition {
     /// The whole text: each family that has samples, once, after its HELP and TYPE.
     #[must_use]
     pub fn finish(self) -> Bytes {
-        let size: usize = self
-            .families
-            .iter()
-            .map(|family| family.samples.len())
-            .sum();
+        let size: usize = self.families.iter().map(|family| family.samples.len()).sum();
         let mut out = Vec::with_capacity(size + 160 * self.families.len());
-        let shown = ALL
-            .iter()
-            .zip(&self.families)
-            .filter(|(_, f)| !f.samples.is_empty());
+        let shown = ALL.iter().zip(&self.families).filter(|(_, f)| !f.samples.is_empty());
         for (metric, family) in shown {
             self.header(metric, &mut out);
             out.extend_from_slice(&family.samples);

@@ -52,9 +52,7 @@ pub static TABLE: &[Resource] = &[
         namespaced: true,
         cached: false,
         store: |name, scopes, caps, now| {
-            Arc::new(Mutex::new(Store::<event::Events>::new(
-                name, scopes, caps, now,
-            )))
+            Arc::new(Mutex::new(Store::<event::Events>::new(name, scopes, caps, now)))
         },
     },
 ];

@@ -18,6 +18,7 @@
 pub mod api;
 pub mod config;
 pub mod exposition;
+pub mod http;
 pub mod kinds;
 mod label;
 pub mod store;

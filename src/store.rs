@@ -151,11 +151,7 @@ pub struct Shown(pub Shared);
 
 impl Collect for Shown {
     fn collect(&self, out: &mut Exposition) {
-        let snapshot = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .snapshot();
+        let snapshot = self.0.lock().unwrap_or_else(PoisonError::into_inner).snapshot();
         if let Some(snapshot) = snapshot {
             snapshot.collect(out);
         }
@@ -202,16 +198,9 @@ impl<K: Kind> Store<K> {
     /// none. `began`: seconds since 1970 by the server's clock.
     #[must_use]
     pub fn new(resource: &'static str, namespaces: &[String], caps: &Caps, began: i64) -> Self {
-        let scope = |namespace| Scope {
-            namespace,
-            list: 0,
-            synced: false,
-            denied: false,
-        };
-        let mut scopes: Vec<Scope> = namespaces
-            .iter()
-            .map(|name| scope(Some(name.as_str().into())))
-            .collect();
+        let scope = |namespace| Scope { namespace, list: 0, synced: false, denied: false };
+        let mut scopes: Vec<Scope> =
+            namespaces.iter().map(|name| scope(Some(name.as_str().into()))).collect();
         if scopes.is_empty() {
             scopes.push(scope(None));
         }
@@ -247,27 +236,14 @@ impl<K: Kind> Store<K> {
         let applied = applied(meta)?;
         let uid = meta.uid();
         let live = matches!(origin, Origin::Live(_));
-        let Self {
-            entries,
-            intern,
-            tally,
-            hasher,
-            namespaces,
-            began,
-            ..
-        } = self;
+        let Self { entries, intern, tally, hasher, namespaces, began, .. } = self;
         let hash = hasher.hash_one((&*meta.namespace, &*meta.name));
         let slot = entries.entry(
             hash,
             |entry| is_at(&entry.key, meta),
             |entry| hasher.hash_one((&*entry.key.namespace, entry.key.name.as_str())),
         );
-        let mut context = Context {
-            origin,
-            now,
-            began: *began,
-            intern,
-        };
+        let mut context = Context { origin, now, began: *began, intern };
         match slot {
             Slot::Occupied(mut slot) => {
                 let entry = slot.get_mut();
@@ -285,19 +261,10 @@ impl<K: Kind> Store<K> {
             Slot::Vacant(slot) => {
                 let namespace = context.intern.intern(&meta.namespace);
                 namespaces.enter(&namespace);
-                let key = Key {
-                    namespace,
-                    name: CompactString::new(&*meta.name),
-                };
+                let key = Key { namespace, name: CompactString::new(&*meta.name) };
                 let facts = K::fold(tally, &key, None, object, &mut context);
                 let version = applied.resource_version;
-                slot.insert(Box::new(Entry {
-                    key,
-                    uid,
-                    version,
-                    seen,
-                    facts,
-                }));
+                slot.insert(Box::new(Entry { key, uid, version, seen, facts }));
             }
         }
         Ok(applied)
@@ -308,21 +275,14 @@ impl<K: Kind> Store<K> {
         let meta = object.meta();
         let applied = applied(meta)?;
         let hash = self.hasher.hash_one((&*meta.namespace, &*meta.name));
-        let held = self
-            .entries
-            .find_entry(hash, |entry| is_at(&entry.key, meta));
+        let held = self.entries.find_entry(hash, |entry| is_at(&entry.key, meta));
         let Ok(held) = held else { return Ok(applied) };
         if held.get().version > applied.resource_version {
             return Ok(applied);
         }
         let (entry, _) = held.remove();
         let origin = Origin::Live(Op::Deleted);
-        let context = Context {
-            origin,
-            now,
-            began: self.began,
-            intern: &mut self.intern,
-        };
+        let context = Context { origin, now, began: self.began, intern: &mut self.intern };
         K::forget(&mut self.tally, &entry.key, &entry.facts, &context);
         self.namespaces.leave(&entry.key.namespace, |_| {});
         Ok(applied)
@@ -356,25 +316,10 @@ impl<K: Kind> Holder for Store<K> {
         let Some(scope) = self.scopes.get_mut(scope) else {
             return;
         };
-        let Self {
-            entries,
-            intern,
-            tally,
-            namespaces,
-            began,
-            ..
-        } = self;
-        let context = Context {
-            origin: Origin::Relist,
-            now,
-            began: *began,
-            intern,
-        };
+        let Self { entries, intern, tally, namespaces, began, .. } = self;
+        let context = Context { origin: Origin::Relist, now, began: *began, intern };
         entries.retain(|entry| {
-            let ours = scope
-                .namespace
-                .as_deref()
-                .is_none_or(|ns| *ns == *entry.key.namespace);
+            let ours = scope.namespace.as_deref().is_none_or(|ns| *ns == *entry.key.namespace);
             let keep = !ours || entry.seen == scope.list;
             if !keep {
                 K::forget(tally, &entry.key, &entry.facts, &context);
@@ -436,14 +381,9 @@ impl<S: Collect> Collect for Snapshot<S> {
 
 fn applied(meta: &Meta<'_>) -> Result<Applied, DecodeError> {
     if meta.name.is_empty() {
-        return Err(DecodeError::Field {
-            field: "metadata.name",
-        });
+        return Err(DecodeError::Field { field: "metadata.name" });
     }
-    Ok(Applied {
-        resource_version: meta.version()?,
-        created: meta.created(),
-    })
+    Ok(Applied { resource_version: meta.version()?, created: meta.created() })
 }
 
 fn is_at(key: &Key, meta: &Meta<'_>) -> bool {

@@ -116,10 +116,6 @@ impl From<serde_json::Error> for DecodeError {
             Category::Data => "unexpected JSON",
             Category::Eof => "cut off JSON",
         };
-        Self::Json {
-            what,
-            line: error.line(),
-            column: error.column(),
-        }
+        Self::Json { what, line: error.line(), column: error.column() }
     }
 }

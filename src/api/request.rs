@@ -32,17 +32,14 @@ impl Target {
                 .add("resourceVersionMatch", "NotOlderThan")
                 .add("allowWatchBookmarks", "true")
                 .add("timeoutSeconds", &timeout.as_secs().to_string()),
-            Request::Watch {
-                resource_version,
-                timeout,
-            } => query
+            Request::Watch { resource_version, timeout } => query
                 .add("watch", "1")
                 .add("allowWatchBookmarks", "true")
                 .add("resourceVersion", &resource_version.to_string())
                 .add("timeoutSeconds", &timeout.as_secs().to_string()),
-            Request::Page { limit, next } => query
-                .add("limit", &limit.to_string())
-                .maybe("continue", next.as_deref()),
+            Request::Page { limit, next } => {
+                query.add("limit", &limit.to_string()).maybe("continue", next.as_deref())
+            }
         };
         query
             .maybe("labelSelector", self.label_selector.as_deref())
@@ -51,17 +48,8 @@ impl Target {
     }
 
     fn path(&self) -> String {
-        let Resource {
-            name,
-            group,
-            version,
-            ..
-        } = self.resource;
-        let root = if group.is_empty() {
-            "/api".to_owned()
-        } else {
-            format!("/apis/{group}")
-        };
+        let Resource { name, group, version, .. } = self.resource;
+        let root = if group.is_empty() { "/api".to_owned() } else { format!("/apis/{group}") };
         match &self.namespace {
             Some(namespace) => format!("{root}/{version}/namespaces/{namespace}/{name}"),
             None => format!("{root}/{version}/{name}"),
@@ -108,12 +96,7 @@ mod tests {
 
     fn target() -> Target {
         let resource = kinds::find("pods").expect("pods are known");
-        Target {
-            resource,
-            namespace: None,
-            label_selector: None,
-            field_selector: None,
-        }
+        Target { resource, namespace: None, label_selector: None, field_selector: None }
     }
 
     #[rstest]
@@ -143,10 +126,7 @@ mod tests {
             ..target()
         };
         assert_eq!(
-            target.path_and_query(&Request::Page {
-                limit: 1,
-                next: None
-            }),
+            target.path_and_query(&Request::Page { limit: 1, next: None }),
             "/api/v1/namespaces/shop/pods?limit=1&labelSelector=app%20in%20%28web%2Capi%29&fieldSelector=status.phase%21%3DSucceeded"
         );
     }
@@ -159,16 +139,10 @@ mod tests {
             kind: "Deployment",
             ..*kinds::find("pods").expect("pods are known")
         }));
-        let target = Target {
-            resource,
-            ..target()
-        };
+        let target = Target { resource, ..target() };
         assert!(
             target
-                .path_and_query(&Request::Page {
-                    limit: 1,
-                    next: None
-                })
+                .path_and_query(&Request::Page { limit: 1, next: None })
                 .starts_with("/apis/apps/v1/deployments?")
         );
     }

@@ -35,13 +35,9 @@ pub fn refusal(http: u16, headers: &HeaderMap, body: &[u8]) -> Refusal {
         code: http,
         ..Status::default()
     });
-    let header = headers
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
-    let mut refusal = event(&Status {
-        code: if status.code == 0 { http } else { status.code },
-        ..status
-    });
+    let header = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let mut refusal =
+        event(&Status { code: if status.code == 0 { http } else { status.code }, ..status });
     if let Some(seconds) = header {
         refusal.failure.retry_after = Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
     }
@@ -57,10 +53,7 @@ pub fn event(status: &Status) -> Refusal {
     let kind = kind(status);
     let wait = Duration::from_secs(status.details.retry_after_seconds.into()).min(LONGEST_WAIT);
     Refusal {
-        failure: Failure {
-            kind,
-            retry_after: Some(wait).filter(|wait| !wait.is_zero()),
-        },
+        failure: Failure { kind, retry_after: Some(wait).filter(|wait| !wait.is_zero()) },
         message: text(status.message.as_bytes()),
         throttle: (kind == FailureKind::Throttled).then(|| throttle(&status.message)),
     }
@@ -102,10 +95,7 @@ fn throttle(message: &str) -> ThrottleSource {
 fn text(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MESSAGE)]);
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars()
-        .filter(|c| !c.is_control())
-        .take(MESSAGE)
-        .collect()
+    line.chars().filter(|c| !c.is_control()).take(MESSAGE).collect()
 }
 
 #[cfg(test)]
@@ -121,35 +111,19 @@ mod tests {
         r#"{"kind":"Status","message":"Unauthorized","reason":"Unauthorized","code":401}"#,
         FailureKind::Unauthorized
     )]
-    #[case(
-        403,
-        r#"{"kind":"Status","reason":"Forbidden","code":403}"#,
-        FailureKind::Forbidden
-    )]
+    #[case(403, r#"{"kind":"Status","reason":"Forbidden","code":403}"#, FailureKind::Forbidden)]
     #[case(404, "404 page not found\n", FailureKind::NotFound)]
     #[case(
         410,
         r#"{"kind":"Status","metadata":{"continue":"x"},"reason":"Expired","code":410}"#,
         FailureKind::Expired
     )]
-    #[case(
-        200,
-        r#"{"kind":"Status","reason":"Gone","code":410}"#,
-        FailureKind::Expired
-    )]
+    #[case(200, r#"{"kind":"Status","reason":"Gone","code":410}"#, FailureKind::Expired)]
     #[case(504, r#"{"kind":"Status","reason":"Timeout","details":{"causes":[{"reason":"ResourceVersionTooLarge"}]},"code":504}"#, FailureKind::TooLarge)]
     #[case(504, r#"{"metadata":{},"status":"Failure","message":"Timeout: request did not complete","reason":"Timeout","code":504}"#, FailureKind::Server)]
     #[case(500, "<html><body>proxy</body></html>", FailureKind::Server)]
-    #[case(
-        422,
-        r#"{"kind":"Status","reason":"Invalid","code":422}"#,
-        FailureKind::Unsupported
-    )]
-    #[case(
-        429,
-        "Too many requests, please try again later.\n",
-        FailureKind::Throttled
-    )]
+    #[case(422, r#"{"kind":"Status","reason":"Invalid","code":422}"#, FailureKind::Unsupported)]
+    #[case(429, "Too many requests, please try again later.\n", FailureKind::Throttled)]
     #[case(503, "", FailureKind::Server)]
     #[case(418, r#"{"code":0}"#, FailureKind::Server)]
     fn kinds(#[case] http: u16, #[case] body: &str, #[case] expected: FailureKind) {
@@ -166,24 +140,15 @@ mod tests {
     fn retry_after(#[case] header: &'static str, #[case] expected: Option<u64>) {
         let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(header))]);
         let refusal = refusal(429, &headers, b"");
-        assert_eq!(
-            refusal.failure.retry_after,
-            expected.map(Duration::from_secs)
-        );
+        assert_eq!(refusal.failure.retry_after, expected.map(Duration::from_secs));
     }
 
     #[rstest]
-    #[case(
-        "Too many requests, please try again later.",
-        ThrottleSource::PriorityAndFairness
-    )]
+    #[case("Too many requests, please try again later.", ThrottleSource::PriorityAndFairness)]
     #[case(r#"{"kind":"Status","message":"storage is (re)initializing","reason":"TooManyRequests","details":{"retryAfterSeconds":9},"code":429}"#, ThrottleSource::WatchCacheInit)]
     #[case("slow down", ThrottleSource::Unknown)]
     fn throttlers(#[case] body: &str, #[case] expected: ThrottleSource) {
-        assert_eq!(
-            refusal(429, &HeaderMap::new(), body.as_bytes()).throttle,
-            Some(expected)
-        );
+        assert_eq!(refusal(429, &HeaderMap::new(), body.as_bytes()).throttle, Some(expected));
     }
 
     #[test]

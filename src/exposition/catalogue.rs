@@ -109,10 +109,7 @@ impl Metric {
     /// How many series the family can have, whatever the cluster's size.
     #[must_use]
     pub fn bound(&self, caps: &Caps, resources: usize) -> usize {
-        let labels = self
-            .labels
-            .iter()
-            .map(|label| label.values.bound(caps, resources));
+        let labels = self.labels.iter().map(|label| label.values.bound(caps, resources));
         let series = match self.kind {
             // The buckets, +Inf, the sum and the count.
             Type::Histogram(bounds) => bounds.len() + 3,
@@ -133,13 +130,7 @@ impl Metric {
         labels: &'static [Label],
         help: &'static str,
     ) -> Self {
-        Self {
-            name,
-            kind,
-            labels,
-            help,
-            stability: Stability::Stable,
-        }
+        Self { name, kind, labels, help, stability: Stability::Stable }
     }
 }
 
@@ -159,11 +150,7 @@ pub fn code(status: u16) -> &'static str {
         _ => "2xx",
     };
     let text = status.to_string();
-    CODES
-        .iter()
-        .find(|code| **code == text)
-        .copied()
-        .unwrap_or(class)
+    CODES.iter().find(|code| **code == text).copied().unwrap_or(class)
 }
 
 #[cfg(test)]
@@ -178,19 +165,9 @@ mod tests {
         for metric in ALL {
             let name = metric.name;
             assert!(seen.insert(name), "{name} twice");
-            assert!(
-                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
-                "{name}"
-            );
-            assert!(
-                name.starts_with("kubetally_") || name.starts_with("process_"),
-                "{name}"
-            );
-            assert_eq!(
-                metric.kind == Type::Counter,
-                name.ends_with("_total"),
-                "{name}"
-            );
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+            assert!(name.starts_with("kubetally_") || name.starts_with("process_"), "{name}");
+            assert_eq!(metric.kind == Type::Counter, name.ends_with("_total"), "{name}");
             assert!(metric.help.ends_with('.'), "{name}");
             for unit in ["_ms", "_milliseconds", "_minutes", "_kilobytes"] {
                 assert!(!name.contains(unit), "{name} is not in a base unit");
@@ -213,19 +190,13 @@ mod tests {
 
     #[test]
     fn every_histogram_has_the_slo_edges_where_it_times_requests() {
-        let Type::Histogram(bounds) = API_REQUEST_DURATION_SECONDS.kind else {
-            panic!()
-        };
+        let Type::Histogram(bounds) = API_REQUEST_DURATION_SECONDS.kind else { panic!() };
         assert!(bounds.contains(&1.0) && bounds.contains(&30.0));
     }
 
     #[test]
     fn bounds_multiply() {
-        let caps = Caps {
-            namespaces: 9,
-            reasons: 4,
-            nodes: 2,
-        };
+        let caps = Caps { namespaces: 9, reasons: 4, nodes: 2 };
         assert_eq!(PODS.bound(&caps, 2), 10 * 5);
         assert_eq!(CONTAINERS_WAITING.bound(&caps, 2), 10 * 5);
         assert_eq!(NODE_PODS.bound(&caps, 2), 3);
@@ -235,9 +206,6 @@ mod tests {
     #[test]
     fn codes() {
         let text = [200, 202, 302, 403, 418, 429, 504, 599].map(code);
-        assert_eq!(
-            text,
-            ["200", "2xx", "3xx", "403", "4xx", "429", "504", "5xx"]
-        );
+        assert_eq!(text, ["200", "2xx", "3xx", "403", "4xx", "429", "504", "5xx"]);
     }
 }

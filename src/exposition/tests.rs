@@ -88,20 +88,11 @@ fn openmetrics_differs_where_it_must() {
     out.sample(&CONTAINER_RESTARTS_TOTAL, &["a"], 7_u64);
     out.histogram(&API_RETRY_AFTER_SECONDS, &[], &[0; 15], 1.5, 1);
     let text = text(out);
-    assert!(
-        text.contains("# TYPE kubetally_container_restarts counter\n"),
-        "{text}"
-    );
-    assert!(
-        text.contains("\nkubetally_container_restarts_total{namespace=\"a\"} 7\n"),
-        "{text}"
-    );
+    assert!(text.contains("# TYPE kubetally_container_restarts counter\n"), "{text}");
+    assert!(text.contains("\nkubetally_container_restarts_total{namespace=\"a\"} 7\n"), "{text}");
     assert!(text.contains("_bucket{le=\"1.0\"} 0\n"), "{text}");
     assert!(text.contains("_bucket{le=\"+Inf\"} 1\n"), "{text}");
-    assert!(
-        text.contains("_sum 1.5\n") && text.ends_with("# EOF\n"),
-        "{text}"
-    );
+    assert!(text.contains("_sum 1.5\n") && text.ends_with("# EOF\n"), "{text}");
 }
 
 #[test]
@@ -110,8 +101,5 @@ fn only_what_is_named_is_written() {
     out.sample(&PODS, &["a", "Running"], 1_u64);
     out.sample(&NAMESPACE_OBJECTS, &["a", "pods"], 1_u64);
     let text = text(out);
-    assert_eq!(
-        text.lines().filter(|line| !line.starts_with('#')).count(),
-        1
-    );
+    assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), 1);
 }

@@ -127,45 +127,29 @@ impl Event<'_> {
     /// can write any number there.
     fn occurrences(&self) -> u32 {
         let series = self.series.as_ref().map_or(0, |series| series.count);
-        let count = [series, self.count]
-            .into_iter()
-            .find(|count| *count > 0)
-            .unwrap_or(1);
+        let count = [series, self.count].into_iter().find(|count| *count > 0).unwrap_or(1);
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
     /// When it happened first, in microseconds since 1970.
     fn first(&self) -> Option<i64> {
-        [
-            &self.first_timestamp,
-            &self.event_time,
-            &self.metadata.creation_timestamp,
-        ]
-        .into_iter()
-        .find_map(|text| time::micros(text))
+        [&self.first_timestamp, &self.event_time, &self.metadata.creation_timestamp]
+            .into_iter()
+            .find_map(|text| time::micros(text))
     }
 
     /// When it happened last, in microseconds since 1970.
     fn last(&self) -> Option<i64> {
-        let series = self
-            .series
-            .as_ref()
-            .and_then(|s| time::micros(&s.last_observed_time));
+        let series = self.series.as_ref().and_then(|s| time::micros(&s.last_observed_time));
         series.or_else(|| {
-            [
-                &self.last_timestamp,
-                &self.event_time,
-                &self.metadata.creation_timestamp,
-            ]
-            .into_iter()
-            .find_map(|text| time::micros(text))
+            [&self.last_timestamp, &self.event_time, &self.metadata.creation_timestamp]
+                .into_iter()
+                .find_map(|text| time::micros(text))
         })
     }
 
     fn event_type(&self) -> EventType {
-        let known = EventType::ALL
-            .iter()
-            .find(|kind| kind.as_str() == &*self.kind);
+        let known = EventType::ALL.iter().find(|kind| kind.as_str() == &*self.kind);
         known.copied().unwrap_or(EventType::Other)
     }
 }
@@ -208,18 +192,15 @@ impl Kind for Events {
         let n = event.occurrences();
         let shown = &mut tally.shown;
         shown.observations[observation(context.origin) as usize] += 1;
-        let known = old
-            .map(|old| old.seen)
-            .or_else(|| tally.tombstones.take(key, context.now / 1_000_000));
+        let known =
+            old.map(|old| old.seen).or_else(|| tally.tombstones.take(key, context.now / 1_000_000));
         match (known, context.origin) {
             (Some(seen), _) if n > seen => shown.count(key, event, n - seen, context),
             (Some(seen), _) if n == seen => shown.suppress(Suppressed::Duplicate),
             (Some(_), _) => shown.suppress(Suppressed::CountRegressed),
             (None, Origin::Baseline) => shown.suppress(Suppressed::Baseline),
             (None, _) => {
-                let ours = event
-                    .first()
-                    .is_some_and(|first| first >= context.began * 1_000_000);
+                let ours = event.first().is_some_and(|first| first >= context.began * 1_000_000);
                 shown.count(key, event, if ours { n } else { 1 }, context);
             }
         }
@@ -229,21 +210,15 @@ impl Kind for Events {
     /// A deleted event is one that expired, never news.
     fn forget(tally: &mut Counted, key: &Key, facts: &Facts, context: &Context<'_>) {
         tally.shown.observations[Observation::Deleted as usize] += 1;
-        tally
-            .tombstones
-            .put(key, facts.seen, context.now / 1_000_000);
+        tally.tombstones.put(key, facts.seen, context.now / 1_000_000);
     }
 }
 
 impl ShownEvents {
     fn count(&mut self, key: &Key, event: &Event<'_>, n: u32, context: &mut Context<'_>) {
         let event_type = event.event_type();
-        let labels = [
-            event_type.as_str(),
-            &event.involved_object.kind,
-            &event.reason,
-        ]
-        .map(|label| context.intern.intern(label));
+        let labels = [event_type.as_str(), &event.involved_object.kind, &event.reason]
+            .map(|label| context.intern.intern(label));
         self.occurrences.add(labels.each_ref(), n.into());
         if event_type == EventType::Warning {
             self.warnings.add([&key.namespace], n.into());
@@ -287,8 +262,7 @@ impl Tally for Counted {
 
 impl Collect for ShownEvents {
     fn collect(&self, out: &mut Exposition) {
-        self.occurrences
-            .collect(&catalogue::EVENT_OCCURRENCES_TOTAL, out);
+        self.occurrences.collect(&catalogue::EVENT_OCCURRENCES_TOTAL, out);
         self.warnings.collect(&catalogue::EVENT_WARNINGS_TOTAL, out);
         for (op, n) in Observation::VALUES.iter().zip(self.observations) {
             out.sample(&catalogue::EVENT_OBSERVATIONS_TOTAL, &[op], n);

@@ -255,9 +255,7 @@ impl Counted {
         context: &mut Context<'_>,
     ) -> Facts {
         let status = &pod.status;
-        let ready = status
-            .condition("Ready")
-            .is_some_and(|ready| &*ready.status == "True");
+        let ready = status.condition("Ready").is_some_and(|ready| &*ready.status == "True");
         let node = Some(&*pod.spec.node_name).filter(|node| !node.is_empty());
         Facts {
             phase: phase(&status.phase),
@@ -282,10 +280,7 @@ impl Counted {
     fn started(&mut self, old: Option<&Facts>, pod: &Pod<'_>, ready: bool, ours: bool) -> bool {
         let before = old.map_or(!ours, |old| old.started);
         if ready && !before {
-            let since = pod
-                .status
-                .condition("Ready")
-                .map(|ready| &*ready.last_transition_time);
+            let since = pod.status.condition("Ready").map(|ready| &*ready.last_transition_time);
             if let Some(since) = since.and_then(time::micros) {
                 let took = since - pod.metadata.created() * 1_000_000;
                 self.start.observe(
@@ -316,12 +311,7 @@ impl Counted {
             self.waiting_reasons.admit(&reason)
         });
         let name = context.intern.intern(&status.name);
-        Container {
-            name,
-            restarts,
-            waiting,
-            ended,
-        }
+        Container { name, restarts, waiting, ended }
     }
 
     /// A container that ends and starts again shows its end in `state` and later in `lastState`;
@@ -360,10 +350,7 @@ impl Counted {
         terminated.started_at.hash(&mut hasher);
         terminated.exit_code.hash(&mut hasher);
         let finished = time::seconds(&terminated.finished_at).unwrap_or(0);
-        Termination {
-            identity: hasher.finish(),
-            finished,
-        }
+        Termination { identity: hasher.finish(), finished }
     }
 
     fn enter(&mut self, namespace: &Arc<str>, facts: &Facts) {
@@ -415,12 +402,9 @@ impl Tally for Counted {
 
 impl Collect for Counted {
     fn collect(&self, out: &mut Exposition) {
-        self.namespaces
-            .each(|namespace, _, row| row.collect(namespace, out));
-        self.nodes
-            .each(|node, n, _| out.sample(&catalogue::NODE_PODS, &[node], n));
-        self.owners
-            .each(|kind, n, _| out.sample(&catalogue::PODS_BY_OWNER, &[kind], n));
+        self.namespaces.each(|namespace, _, row| row.collect(namespace, out));
+        self.nodes.each(|node, n, _| out.sample(&catalogue::NODE_PODS, &[node], n));
+        self.owners.each(|kind, n, _| out.sample(&catalogue::PODS_BY_OWNER, &[kind], n));
         for (qos, n) in Qos::VALUES.iter().zip(self.qos) {
             out.sample(&catalogue::PODS_BY_QOS, &[qos], n);
         }
@@ -429,20 +413,13 @@ impl Collect for Counted {
                 out.sample(&catalogue::POD_PHASE_TRANSITIONS_TOTAL, &[from, to], n);
             }
         }
-        self.restarts
-            .collect(&catalogue::CONTAINER_RESTARTS_TOTAL, out);
-        self.terminations
-            .collect(&catalogue::CONTAINER_TERMINATIONS_TOTAL, out);
-        self.start
-            .collect(&catalogue::POD_START_DURATION_SECONDS, &[], out);
+        self.restarts.collect(&catalogue::CONTAINER_RESTARTS_TOTAL, out);
+        self.terminations.collect(&catalogue::CONTAINER_TERMINATIONS_TOTAL, out);
+        self.start.collect(&catalogue::POD_START_DURATION_SECONDS, &[], out);
         overflow(&catalogue::PODS, self.namespaces.overflow(), out);
         overflow(&catalogue::NODE_PODS, self.nodes.overflow(), out);
         overflow(&catalogue::PODS_BY_OWNER, self.owners.overflow(), out);
-        overflow(
-            &catalogue::CONTAINERS_WAITING,
-            self.waiting_reasons.overflow(),
-            out,
-        );
+        overflow(&catalogue::CONTAINERS_WAITING, self.waiting_reasons.overflow(), out);
     }
 }
 
@@ -482,11 +459,7 @@ impl Row {
             out.sample(&catalogue::PODS, &[namespace, phase], n);
         }
         out.sample(&catalogue::PODS_READY, &[namespace], self.ready);
-        out.sample(
-            &catalogue::PODS_UNSCHEDULABLE,
-            &[namespace],
-            self.unschedulable,
-        );
+        out.sample(&catalogue::PODS_UNSCHEDULABLE, &[namespace], self.unschedulable);
         out.sample(&catalogue::PODS_TERMINATING, &[namespace], self.terminating);
         let mut waiting: Vec<_> = self.waiting.iter().collect();
         waiting.sort_unstable();
@@ -512,17 +485,13 @@ impl std::ops::AddAssign<&Self> for Row {
 
 impl Facts {
     fn waiting(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.containers
-            .iter()
-            .filter_map(|container| container.waiting.as_ref())
+        self.containers.iter().filter_map(|container| container.waiting.as_ref())
     }
 }
 
 impl<'a> Status<'a> {
     fn condition(&self, kind: &str) -> Option<&Condition<'a>> {
-        self.conditions
-            .iter()
-            .find(|condition| &*condition.kind == kind)
+        self.conditions.iter().find(|condition| &*condition.kind == kind)
     }
 }
 
@@ -532,11 +501,7 @@ fn phase(text: &str) -> Phase {
 }
 
 fn qos(text: &str) -> Qos {
-    Qos::ALL
-        .iter()
-        .find(|qos| qos.as_str() == text)
-        .copied()
-        .unwrap_or(Qos::Unknown)
+    Qos::ALL.iter().find(|qos| qos.as_str() == text).copied().unwrap_or(Qos::Unknown)
 }
 
 /// The kind of the owner that manages the pod, `none` without.

@@ -34,12 +34,7 @@ impl<R: Default + Clone + for<'a> AddAssign<&'a R>> Table<R> {
     /// Shows at most `cap` rows by name.
     #[must_use]
     pub fn new(cap: usize) -> Self {
-        Self {
-            rows: HashMap::new(),
-            cap,
-            named: 0,
-            overflow: 0,
-        }
+        Self { rows: HashMap::new(), cap, named: 0, overflow: 0 }
     }
 
     /// One more of `key`; gives its row.
@@ -47,11 +42,7 @@ impl<R: Default + Clone + for<'a> AddAssign<&'a R>> Table<R> {
         let row = self.rows.entry_ref(key).or_insert_with(|| {
             let named = self.named < self.cap && key.len() <= LONGEST;
             self.named += usize::from(named);
-            Row {
-                population: 0,
-                named,
-                value: R::default(),
-            }
+            Row { population: 0, named, value: R::default() }
         });
         row.population += 1;
         self.overflow += u64::from(!row.named);
@@ -84,11 +75,7 @@ impl<R: Default + Clone + for<'a> AddAssign<&'a R>> Table<R> {
         for (key, row) in named {
             show(key, row.population, &row.value);
         }
-        let mut rest = Row {
-            population: 0,
-            named: false,
-            value: R::default(),
-        };
+        let mut rest = Row { population: 0, named: false, value: R::default() };
         for row in self.rows.values().filter(|row| !row.named) {
             rest.population += row.population;
             rest.value += &row.value;
@@ -120,11 +107,7 @@ impl Cap {
     /// Admits `limit` values.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self {
-            admitted: HashSet::new(),
-            limit,
-            overflow: 0,
-        }
+        Self { admitted: HashSet::new(), limit, overflow: 0 }
     }
 
     /// The value, or `_other`.
@@ -157,10 +140,7 @@ impl<const L: usize> Counters<L> {
     /// Labels with these caps.
     #[must_use]
     pub fn new(caps: [usize; L]) -> Self {
-        Self {
-            caps: caps.map(Cap::new),
-            counts: HashMap::new(),
-        }
+        Self { caps: caps.map(Cap::new), counts: HashMap::new() }
     }
 
     /// Adds `n`; 0 makes the series start, so that its first increase shows as one.
@@ -196,11 +176,7 @@ impl<const L: usize> Counters<L> {
 
 /// Shows how much of a family went into `_other`.
 pub fn overflow(metric: &'static Metric, n: u64, out: &mut Exposition) {
-    out.sample(
-        &crate::exposition::catalogue::LABEL_OVERFLOW_TOTAL,
-        &[metric.name],
-        n,
-    );
+    out.sample(&crate::exposition::catalogue::LABEL_OVERFLOW_TOTAL, &[metric.name], n);
 }
 
 /// Observations in buckets.
@@ -216,11 +192,7 @@ impl Histogram {
     /// Buckets with these upper bounds, ascending.
     #[must_use]
     pub fn new(bounds: &'static [f64]) -> Self {
-        Self {
-            bounds,
-            counts: vec![0; bounds.len() + 1],
-            sum: 0.0,
-        }
+        Self { bounds, counts: vec![0; bounds.len() + 1], sum: 0.0 }
     }
 
     /// Adds an observation; below zero counts as zero, as clocks differ.
@@ -242,13 +214,7 @@ impl Histogram {
                 total
             })
             .collect();
-        out.histogram(
-            metric,
-            labels,
-            &cumulative[..self.bounds.len()],
-            self.sum,
-            total,
-        );
+        out.histogram(metric, labels, &cumulative[..self.bounds.len()], self.sum, total);
     }
 }
 
@@ -272,10 +238,7 @@ mod tests {
             table.enter(key);
         }
         let shown = |pairs: &[(&str, u64)]| -> Vec<(String, u64)> {
-            pairs
-                .iter()
-                .map(|(key, n)| ((*key).to_owned(), *n))
-                .collect()
+            pairs.iter().map(|(key, n)| ((*key).to_owned(), *n)).collect()
         };
         assert_eq!(rows(&table), shown(&[("a", 1), ("b", 1), (OTHER, 3)]));
         assert_eq!(table.overflow(), 3);

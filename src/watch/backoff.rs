@@ -17,22 +17,13 @@ impl Backoff {
     /// Delays from `first` to `cap`.
     #[must_use]
     pub const fn new(first: Duration, cap: Duration, reset: Duration) -> Self {
-        Self {
-            first,
-            cap,
-            reset,
-            next: first,
-            last: None,
-        }
+        Self { first, cap, reset, next: first, last: None }
     }
 
     /// The delay after a failure at `now` (time since some start). `random` is in [0, 1);
     /// `floor` is what the server asked for (`Retry-After`).
     pub fn failed(&mut self, now: Duration, random: f64, floor: Option<Duration>) -> Duration {
-        if self
-            .last
-            .is_some_and(|last| now.saturating_sub(last) > self.reset)
-        {
+        if self.last.is_some_and(|last| now.saturating_sub(last) > self.reset) {
             self.next = self.first;
         }
         let delay = self.next.mul_f64(1.0 + random.clamp(0.0, 1.0));
@@ -85,18 +76,12 @@ mod tests {
     #[test]
     fn jitter_adds_up_to_as_much_again() {
         let delay = backoff().failed(Duration::ZERO, 0.999, None);
-        assert!(
-            delay > Duration::from_millis(1990) && delay < secs(2),
-            "{delay:?}"
-        );
+        assert!(delay > Duration::from_millis(1990) && delay < secs(2), "{delay:?}");
     }
 
     #[test]
     fn the_servers_wish_is_a_floor() {
-        assert_eq!(
-            backoff().failed(Duration::ZERO, 0.5, Some(secs(7))),
-            secs(7)
-        );
+        assert_eq!(backoff().failed(Duration::ZERO, 0.5, Some(secs(7))), secs(7));
         let mut late = backoff();
         late.next = secs(8);
         assert_eq!(late.failed(Duration::ZERO, 0.0, Some(secs(7))), secs(8));

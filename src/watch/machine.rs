@@ -314,30 +314,16 @@ impl Machine {
                 live.heard = now;
                 self.version = self.version.max(version);
             }
-            (
-                Input::Bookmark {
-                    resource_version, ..
-                },
-                Phase::Watching(live),
-            ) => {
+            (Input::Bookmark { resource_version, .. }, Phase::Watching(live)) => {
                 live.bookmarks += 1;
                 live.heard = now;
                 self.version = self.version.max(resource_version);
             }
             (
-                Input::Bookmark {
-                    resource_version,
-                    initial_events_end: true,
-                },
+                Input::Bookmark { resource_version, initial_events_end: true },
                 Phase::Listing { .. },
             ) if self.plan == Plan::Stream => self.on_list_end(resource_version, now, out),
-            (
-                Input::Page {
-                    resource_version,
-                    next,
-                },
-                Phase::Listing { .. },
-            ) => {
+            (Input::Page { resource_version, next }, Phase::Listing { .. }) => {
                 self.on_page(resource_version, next, now, out);
             }
             (Input::Undecodable, Phase::Listing { .. } | Phase::Watching(_)) => {
@@ -362,15 +348,7 @@ impl Machine {
             Phase::Waiting { .. } => self.open(now, out),
             Phase::Opening { .. } => {
                 let kind = FailureKind::Transport(TransportReason::ReadTimeout);
-                self.failed(
-                    Failure {
-                        kind,
-                        retry_after: None,
-                    },
-                    false,
-                    now,
-                    out,
-                );
+                self.failed(Failure { kind, retry_after: None }, false, now, out);
             }
             Phase::Listing { .. } => self.list_silent(now, out),
             Phase::Watching(live) => self.watch_silent(live, now, out),
@@ -381,17 +359,11 @@ impl Machine {
         self.opened = now;
         self.stream_timeout = self.options.timeout.mul_f64(1.0 + self.random.f64());
         let request = match &self.plan {
-            Plan::Stream => Request::Stream {
-                timeout: self.stream_timeout,
-            },
-            Plan::Page(next) => Request::Page {
-                limit: self.options.page_size,
-                next: next.clone(),
-            },
-            Plan::Watch => Request::Watch {
-                resource_version: self.version,
-                timeout: self.stream_timeout,
-            },
+            Plan::Stream => Request::Stream { timeout: self.stream_timeout },
+            Plan::Page(next) => Request::Page { limit: self.options.page_size, next: next.clone() },
+            Plan::Watch => {
+                Request::Watch { resource_version: self.version, timeout: self.stream_timeout }
+            }
         };
         if matches!(self.plan, Plan::Stream | Plan::Page(None)) {
             self.list_version = None;
@@ -401,33 +373,22 @@ impl Machine {
             out.push(Action::Retry(request.verb()));
         }
         out.push(Action::Open(request));
-        self.phase = Phase::Opening {
-            deadline: now + HEADERS,
-        };
+        self.phase = Phase::Opening { deadline: now + HEADERS };
     }
 
     fn on_opened(&mut self, now: Duration) {
         self.denied = false;
         self.phase = match self.plan {
-            Plan::Stream | Plan::Page(_) => Phase::Listing {
-                idle: now + LIST_IDLE,
-                deadline: now + LIST_TOTAL,
-            },
+            Plan::Stream | Plan::Page(_) => {
+                Phase::Listing { idle: now + LIST_IDLE, deadline: now + LIST_TOTAL }
+            }
             Plan::Watch => self.live(now),
         };
     }
 
     const fn live(&self, now: Duration) -> Phase {
-        let deadline = now
-            .saturating_add(self.stream_timeout)
-            .saturating_add(SLACK);
-        Phase::Watching(Live {
-            since: now,
-            deadline,
-            heard: now,
-            objects: 0,
-            bookmarks: 0,
-        })
+        let deadline = now.saturating_add(self.stream_timeout).saturating_add(SLACK);
+        Phase::Watching(Live { since: now, deadline, heard: now, objects: 0, bookmarks: 0 })
     }
 
     // --- lists -------------------------------------------------------------------------------
@@ -440,9 +401,7 @@ impl Machine {
         out: &mut Vec<Action>,
     ) {
         let Plan::Page(this) = &self.plan else { return };
-        let version = self
-            .list_version
-            .map_or(version, |first| first.min(version));
+        let version = self.list_version.map_or(version, |first| first.min(version));
         if next.is_some() && next == *this {
             return self.relist(RelistCause::Incomplete, true, now, out);
         }
@@ -458,11 +417,7 @@ impl Machine {
 
     fn on_list_end(&mut self, version: u64, now: Duration, out: &mut Vec<Action>) {
         let paged = matches!(self.plan, Plan::Page(_));
-        out.push(Action::EndList(if paged {
-            SyncMode::List
-        } else {
-            SyncMode::Stream
-        }));
+        out.push(Action::EndList(if paged { SyncMode::List } else { SyncMode::Stream }));
         self.version = version;
         self.synced = true;
         self.early_ends = 0;
@@ -547,9 +502,7 @@ impl Machine {
             return self.relist(RelistCause::Watchdog, false, now, out);
         }
         let jitter = RESUME_JITTER.mul_f64(self.random.f64());
-        self.phase = Phase::Waiting {
-            until: now + jitter,
-        };
+        self.phase = Phase::Waiting { until: now + jitter };
     }
 
     fn watch_silent(&mut self, live: Live, now: Duration, out: &mut Vec<Action>) {
@@ -643,9 +596,7 @@ impl Machine {
             true => self.retry(None, now),
             false => {
                 let jitter = RESUME_JITTER.mul_f64(self.random.f64());
-                self.phase = Phase::Waiting {
-                    until: now + jitter,
-                };
+                self.phase = Phase::Waiting { until: now + jitter };
             }
         }
     }

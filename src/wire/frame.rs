@@ -17,12 +17,7 @@ impl Lines {
     /// Lines of at most `limit` bytes.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self {
-            buffer: Vec::new(),
-            start: 0,
-            searched: 0,
-            limit,
-        }
+        Self { buffer: Vec::new(), start: 0, searched: 0, limit }
     }
 
     /// Adds what arrived.

@@ -95,9 +95,8 @@ struct Annotations<'a> {
 /// Where the bytes are not UTF-8 or not such an object.
 pub fn decode<'a, T: Deserialize<'a>>(payload: Payload<'a>) -> Result<T, DecodeError> {
     // Checking UTF-8 once, for all, is faster than serde_json's check for each string.
-    let text = std::str::from_utf8(payload.bytes).map_err(|error| DecodeError::Utf8 {
-        at: error.valid_up_to(),
-    })?;
+    let text = std::str::from_utf8(payload.bytes)
+        .map_err(|error| DecodeError::Utf8 { at: error.valid_up_to() })?;
     match payload.event {
         true => Ok(serde_json::from_str::<Event<T>>(text)?.object),
         false => Ok(serde_json::from_str(text)?),
@@ -136,11 +135,7 @@ decode_json!(Partial);
 /// # Errors
 /// Where the line is no watch event, of an unknown type, or a bookmark without resourceVersion.
 pub fn notification(line: &[u8]) -> Result<Notification, DecodeError> {
-    let payload = Payload {
-        encoding: Encoding::Json,
-        event: true,
-        bytes: line,
-    };
+    let payload = Payload { encoding: Encoding::Json, event: true, bytes: line };
     match peek(line).map_or_else(|| event_type(line), Ok)? {
         Op::Bookmark => bookmark(payload),
         Op::Error => Ok(Notification::Error(status_event(payload))),
@@ -156,11 +151,7 @@ fn peek(line: &[u8]) -> Option<Op> {
 }
 
 fn event_type(line: &[u8]) -> Result<Op, DecodeError> {
-    let payload = Payload {
-        encoding: Encoding::Json,
-        event: false,
-        bytes: line,
-    };
+    let payload = Payload { encoding: Encoding::Json, event: false, bytes: line };
     let event: EventType<'_> = decode(payload)?;
     op(event.kind.as_bytes()).ok_or(DecodeError::UnknownType)
 }
@@ -192,11 +183,7 @@ fn status_event(payload: Payload<'_>) -> Status {
 /// Reads the Status in the body of a failed request; `None` where there is none.
 #[must_use]
 pub fn status(body: &[u8]) -> Option<Status> {
-    let payload = Payload {
-        encoding: Encoding::Json,
-        event: false,
-        bytes: body,
-    };
+    let payload = Payload { encoding: Encoding::Json, event: false, bytes: body };
     let status: Status = decode(payload).ok()?;
     (status.kind == "Status" || status.code != 0 || !status.reason.is_empty()).then_some(status)
 }
@@ -211,27 +198,15 @@ mod tests {
     const BOOKMARK: &str = r#"{"type":"BOOKMARK","object":{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"609","annotations":{"k8s.io/initial-events-end":"true"}},"spec":{"containers":null},"status":{}}}"#;
 
     #[rstest]
-    #[case(
-        r#"{"type":"ADDED","object":{"metadata":{}}}"#,
-        Notification::Object(Op::Added)
-    )]
-    #[case(
-        r#"{"object":{"metadata":{}},"type":"DELETED"}"#,
-        Notification::Object(Op::Deleted)
-    )]
-    #[case(
-        r#" { "type" : "MODIFIED", "object" : {} }"#,
-        Notification::Object(Op::Modified)
-    )]
+    #[case(r#"{"type":"ADDED","object":{"metadata":{}}}"#, Notification::Object(Op::Added))]
+    #[case(r#"{"object":{"metadata":{}},"type":"DELETED"}"#, Notification::Object(Op::Deleted))]
+    #[case(r#" { "type" : "MODIFIED", "object" : {} }"#, Notification::Object(Op::Modified))]
     #[case(BOOKMARK, Notification::Bookmark { resource_version: 609, initial_events_end: true })]
     #[case(
         r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"7","annotations":null}}}"#,
         Notification::Bookmark { resource_version: 7, initial_events_end: false }
     )]
-    #[case(
-        r#"{"type":"ERROR","object":"no status"}"#,
-        Notification::Error(Status::default())
-    )]
+    #[case(r#"{"type":"ERROR","object":"no status"}"#, Notification::Error(Status::default()))]
     fn notifications(#[case] line: &str, #[case] expected: Notification) {
         assert_eq!(notification(line.as_bytes()), Ok(expected));
     }
@@ -239,9 +214,7 @@ mod tests {
     #[test]
     fn an_error_event_carries_its_status() {
         let line = br#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"too old resource version: 5 (712)","reason":"Expired","code":410}}"#;
-        let Ok(Notification::Error(status)) = notification(line) else {
-            panic!("an error")
-        };
+        let Ok(Notification::Error(status)) = notification(line) else { panic!("an error") };
         assert_eq!((status.code, status.reason.as_str()), (410, "Expired"));
     }
 

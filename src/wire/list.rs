@@ -139,11 +139,7 @@ impl Items {
         if self.depth != 0 || self.frame.is_empty() {
             return Err(DecodeError::CutOff);
         }
-        let payload = Payload {
-            encoding: Encoding::Json,
-            event: false,
-            bytes: &self.frame,
-        };
+        let payload = Payload { encoding: Encoding::Json, event: false, bytes: &self.frame };
         let list: ListObject<'_> = json::decode(payload)?;
         if !list.kind.ends_with("List") {
             return Err(DecodeError::Field { field: "kind" });
@@ -256,11 +252,7 @@ mod tests {
 "#;
         let (items, page) = read(body, &[]).expect("a list");
         assert_eq!(items, [r#"{"a":"]}\"{"}"#, r#"{"b":[{}]}"#]);
-        let expected = Page {
-            resource_version: 653,
-            next: Some("t".into()),
-            remaining: Some(6),
-        };
+        let expected = Page { resource_version: 653, next: Some("t".into()), remaining: Some(6) };
         assert_eq!(page, expected);
     }
 
@@ -269,14 +261,7 @@ mod tests {
         let body = br#"{"apiVersion":"x/v1","items":[{"items":[1]}],"kind":"XList","metadata":{"continue":"","resourceVersion":"9"}}"#;
         let (items, page) = read(body, &[]).expect("a list");
         assert_eq!(items, [r#"{"items":[1]}"#]);
-        assert_eq!(
-            page,
-            Page {
-                resource_version: 9,
-                next: None,
-                remaining: None
-            }
-        );
+        assert_eq!(page, Page { resource_version: 9, next: None, remaining: None });
     }
 
     #[test]

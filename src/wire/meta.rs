@@ -76,9 +76,7 @@ impl Meta<'_> {
 /// # Errors
 /// Where it is no number.
 pub fn version(text: &str) -> Result<u64, DecodeError> {
-    text.parse().map_err(|_| DecodeError::Field {
-        field: "metadata.resourceVersion",
-    })
+    text.parse().map_err(|_| DecodeError::Field { field: "metadata.resourceVersion" })
 }
 
 fn hexadecimal(uid: &str) -> Option<u128> {
@@ -94,9 +92,7 @@ fn hexadecimal(uid: &str) -> Option<u128> {
 fn fnv1a(bytes: &[u8]) -> u128 {
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    bytes.iter().fold(BASIS, |hash, &byte| {
-        (hash ^ u128::from(byte)).wrapping_mul(PRIME)
-    })
+    bytes.iter().fold(BASIS, |hash, &byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
 }
 
 #[cfg(test)]
@@ -106,23 +102,10 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case(
-        "983792c6-163a-4798-a0e4-a677b86f4f48",
-        0x9837_92c6_163a_4798_a0e4_a677_b86f_4f48
-    )]
-    #[case(
-        "983792c6163a4798a0e4a677b86f4f48",
-        0x9837_92c6_163a_4798_a0e4_a677_b86f_4f48
-    )]
+    #[case("983792c6-163a-4798-a0e4-a677b86f4f48", 0x9837_92c6_163a_4798_a0e4_a677_b86f_4f48)]
+    #[case("983792c6163a4798a0e4a677b86f4f48", 0x9837_92c6_163a_4798_a0e4_a677_b86f_4f48)]
     fn a_uuid_is_its_digits(#[case] uid: &str, #[case] expected: u128) {
-        assert_eq!(
-            Meta {
-                uid: uid.into(),
-                ..Meta::default()
-            }
-            .uid(),
-            expected
-        );
+        assert_eq!(Meta { uid: uid.into(), ..Meta::default() }.uid(), expected);
     }
 
     #[test]

@@ -54,10 +54,7 @@ fn fraction(rest: &[u8]) -> Option<(i64, &[u8])> {
     let [b'.', after @ ..] = rest else {
         return Some((0, rest));
     };
-    let count = after
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
+    let count = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if count == 0 {
         return None;
     }

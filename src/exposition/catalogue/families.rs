@@ -68,16 +68,13 @@ const CAPPED: &[&str] = &[
 const REQUESTS: Type = Type::Histogram(&[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 ]);
-const LAGS: Type = Type::Histogram(&[
-    0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
-]);
-const STARTS: Type = Type::Histogram(&[
-    1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0,
-]);
+const LAGS: Type =
+    Type::Histogram(&[0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0]);
+const STARTS: Type =
+    Type::Histogram(&[1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0]);
 const STREAMS: Type = Type::Histogram(&[1.0, 5.0, 30.0, 60.0, 120.0, 240.0, 300.0, 600.0, 1800.0]);
-const APPLIES: Type = Type::Histogram(&[
-    0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0,
-]);
+const APPLIES: Type =
+    Type::Histogram(&[0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0]);
 
 /// Declares the families and lists them: constant, name, type, labels, help.
 macro_rules! families {
@@ -240,17 +237,10 @@ mod tests {
     #[test]
     fn what_has_a_capped_label_shows_its_overflow() {
         let capped = |label: &Label| {
-            matches!(
-                label.values,
-                Values::Namespaces | Values::Reasons | Values::Nodes
-            )
+            matches!(label.values, Values::Namespaces | Values::Reasons | Values::Nodes)
         };
         // Pods' other gauges by namespace share the rows, and the overflow, of kubetally_pods.
-        let shared = [
-            PODS_READY.name,
-            PODS_UNSCHEDULABLE.name,
-            PODS_TERMINATING.name,
-        ];
+        let shared = [PODS_READY.name, PODS_UNSCHEDULABLE.name, PODS_TERMINATING.name];
         let expected: Vec<_> = ALL
             .iter()
             .filter(|metric| metric.labels.iter().any(capped) && !shared.contains(&metric.name))

@@ -58,11 +58,7 @@ fn text(caps: &Caps, resources: usize) -> String {
         )
         .unwrap_or_default();
     }
-    let Caps {
-        namespaces,
-        reasons,
-        nodes,
-    } = caps;
+    let Caps { namespaces, reasons, nodes } = caps;
     writeln!(
         out,
         "{} families, at most {} series with {resources} resources and caps of {namespaces} \
@@ -89,18 +85,11 @@ fn json(caps: &Caps, resources: usize) -> String {
             })
         })
         .collect();
-    format!(
-        "{:#}\n",
-        json!({"metrics": metrics, "max_series": total(caps, resources)})
-    )
+    format!("{:#}\n", json!({"metrics": metrics, "max_series": total(caps, resources)}))
 }
 
 fn markdown(caps: &Caps, resources: usize) -> String {
-    let Caps {
-        namespaces,
-        reasons,
-        nodes,
-    } = caps;
+    let Caps { namespaces, reasons, nodes } = caps;
     let mut out = format!(
         "# Metrics\n\n\
          This page is what `kubetally metrics --format markdown` prints. A count is absent, not 0, \

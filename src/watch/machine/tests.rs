@@ -14,11 +14,7 @@ struct Rig {
 
 impl Rig {
     fn new(cached: bool) -> Self {
-        let options = Options {
-            cached,
-            timeout: 5 * MINUTE,
-            page_size: 500,
-        };
+        let options = Options { cached, timeout: 5 * MINUTE, page_size: 500 };
         let mut rig = Self {
             machine: Machine::new(options, Duration::ZERO, 7),
             now: Duration::ZERO,
@@ -32,10 +28,7 @@ impl Rig {
     fn watching(cached: bool) -> Self {
         let mut rig = Self::new(cached);
         rig.step(Input::Opened);
-        rig.step(Input::Bookmark {
-            resource_version: 100,
-            initial_events_end: true,
-        });
+        rig.step(Input::Bookmark { resource_version: 100, initial_events_end: true });
         rig.out.clear();
         rig
     }
@@ -46,10 +39,7 @@ impl Rig {
     }
 
     fn fail(&mut self, kind: FailureKind) -> &mut Self {
-        self.step(Input::Failed(Failure {
-            kind,
-            retry_after: None,
-        }))
+        self.step(Input::Failed(Failure { kind, retry_after: None }))
     }
 
     fn after(&mut self, time: Duration) -> &mut Self {
@@ -91,9 +81,7 @@ impl Rig {
 
     fn resumes_at(&self) -> Option<u64> {
         match self.request() {
-            Request::Watch {
-                resource_version, ..
-            } => Some(*resource_version),
+            Request::Watch { resource_version, .. } => Some(*resource_version),
             _ => None,
         }
     }
@@ -104,19 +92,12 @@ fn starts_with_a_streaming_list_which_goes_on_as_a_watch() {
     let mut rig = Rig::new(true);
     assert!(matches!(rig.request(), Request::Stream { .. }));
     assert_eq!(rig.out[0], Action::BeginList);
-    rig.step(Input::Opened)
-        .step(Input::Object(700))
-        .step(Input::Object(3));
+    rig.step(Input::Opened).step(Input::Object(700)).step(Input::Object(3));
     assert!(!rig.machine.synced());
-    rig.step(Input::Bookmark {
-        resource_version: 650,
-        initial_events_end: true,
-    });
+    rig.step(Input::Bookmark { resource_version: 650, initial_events_end: true });
     assert_eq!(rig.count(&Action::EndList(SyncMode::Stream)), 1);
     assert!(rig.machine.synced() && rig.machine.connected());
-    rig.after(MINUTE)
-        .step(Input::Object(651))
-        .step(Input::Ended(None));
+    rig.after(MINUTE).step(Input::Object(651)).step(Input::Ended(None));
     rig.wait();
     assert_eq!(rig.resumes_at(), Some(651));
 }
@@ -124,17 +105,11 @@ fn starts_with_a_streaming_list_which_goes_on_as_a_watch() {
 #[test]
 fn asks_for_a_deadline_between_its_timeout_and_twice_that() {
     for seed in 0..50 {
-        let options = Options {
-            cached: true,
-            timeout: 5 * MINUTE,
-            page_size: 500,
-        };
+        let options = Options { cached: true, timeout: 5 * MINUTE, page_size: 500 };
         let mut machine = Machine::new(options, Duration::ZERO, seed);
         let mut out = Vec::new();
         machine.step(Input::Timer, Duration::ZERO, &mut out);
-        let Action::Open(Request::Stream { timeout }) = out[1] else {
-            panic!("{out:?}")
-        };
+        let Action::Open(Request::Stream { timeout }) = out[1] else { panic!("{out:?}") };
         assert!((5 * MINUTE..10 * MINUTE).contains(&timeout), "{timeout:?}");
     }
 }
@@ -143,52 +118,21 @@ fn asks_for_a_deadline_between_its_timeout_and_twice_that() {
 fn a_server_without_streaming_lists_is_listed_by_pages_at_once() {
     let mut rig = Rig::new(true);
     rig.fail(FailureKind::Unsupported);
-    assert_eq!(
-        rig.request(),
-        &Request::Page {
-            limit: 500,
-            next: None
-        }
-    );
+    assert_eq!(rig.request(), &Request::Page { limit: 500, next: None });
     rig.step(Input::Opened);
-    rig.step(Input::Page {
-        resource_version: 9,
-        next: Some("a".into()),
-    });
-    assert_eq!(
-        rig.request(),
-        &Request::Page {
-            limit: 500,
-            next: Some("a".into())
-        }
-    );
+    rig.step(Input::Page { resource_version: 9, next: Some("a".into()) });
+    assert_eq!(rig.request(), &Request::Page { limit: 500, next: Some("a".into()) });
     rig.step(Input::Opened);
-    rig.step(Input::Page {
-        resource_version: 9,
-        next: Some("b".into()),
-    });
+    rig.step(Input::Page { resource_version: 9, next: Some("b".into()) });
     rig.step(Input::Opened);
     assert!(!rig.machine.synced());
-    rig.step(Input::Page {
-        resource_version: 9,
-        next: None,
-    });
+    rig.step(Input::Page { resource_version: 9, next: None });
     assert_eq!(rig.count(&Action::EndList(SyncMode::List)), 1);
-    assert_eq!(
-        rig.count(&Action::BeginList),
-        2,
-        "one for the stream, one for the pages"
-    );
+    assert_eq!(rig.count(&Action::BeginList), 2, "one for the stream, one for the pages");
     assert_eq!(rig.resumes_at(), Some(9));
     // And it stays so.
     rig.step(Input::Opened).fail(FailureKind::Expired).wait();
-    assert_eq!(
-        rig.request(),
-        &Request::Page {
-            limit: 500,
-            next: None
-        }
-    );
+    assert_eq!(rig.request(), &Request::Page { limit: 500, next: None });
 }
 
 #[test]
@@ -196,37 +140,21 @@ fn a_streaming_list_that_ends_early_three_times_gives_way_to_pages() {
     let mut rig = Rig::new(true);
     for _ in 0..3 {
         assert!(matches!(rig.request(), Request::Stream { .. }));
-        rig.step(Input::Opened)
-            .step(Input::Object(5))
-            .step(Input::Ended(None));
+        rig.step(Input::Opened).step(Input::Object(5)).step(Input::Ended(None));
         rig.wait();
     }
-    assert_eq!(
-        rig.request(),
-        &Request::Page {
-            limit: 500,
-            next: None
-        }
-    );
+    assert_eq!(rig.request(), &Request::Page { limit: 500, next: None });
     assert_eq!(rig.count(&Action::EndList(SyncMode::Stream)), 0);
 }
 
 #[test]
 fn a_streaming_list_without_its_marker_gives_way_to_pages() {
     let mut rig = Rig::new(true);
-    rig.step(Input::Opened)
-        .after(10 * Duration::from_secs(1))
-        .step(Input::Bytes);
+    rig.step(Input::Opened).after(10 * Duration::from_secs(1)).step(Input::Bytes);
     assert_eq!(rig.wait(), LIST_IDLE);
     assert_eq!(rig.count(&Action::Close), 1);
     rig.wait();
-    assert_eq!(
-        rig.request(),
-        &Request::Page {
-            limit: 500,
-            next: None
-        }
-    );
+    assert_eq!(rig.request(), &Request::Page { limit: 500, next: None });
 }
 
 #[test]
@@ -234,9 +162,7 @@ fn a_list_that_drips_for_ever_is_given_up() {
     let mut rig = Rig::new(true);
     rig.step(Input::Opened);
     while rig.count(&Action::Close) == 0 {
-        rig.after(LIST_IDLE / 2)
-            .step(Input::Timer)
-            .step(Input::Bytes);
+        rig.after(LIST_IDLE / 2).step(Input::Timer).step(Input::Bytes);
         assert!(rig.now <= LIST_TOTAL, "still listing");
     }
 }
@@ -247,38 +173,20 @@ fn a_repeated_continue_token_is_a_loop() {
     rig.fail(FailureKind::Unsupported);
     for _ in 0..2 {
         rig.step(Input::Opened);
-        rig.step(Input::Page {
-            resource_version: 9,
-            next: Some("same".into()),
-        });
+        rig.step(Input::Page { resource_version: 9, next: Some("same".into()) });
     }
     assert_eq!(rig.relists(), [RelistCause::Incomplete]);
     assert!(rig.wait() >= Duration::from_millis(800));
-    assert_eq!(
-        rig.request(),
-        &Request::Page {
-            limit: 500,
-            next: None
-        }
-    );
+    assert_eq!(rig.request(), &Request::Page { limit: 500, next: None });
 }
 
 #[test]
 fn an_expired_page_starts_the_list_afresh() {
     let mut rig = Rig::new(true);
     rig.fail(FailureKind::Unsupported).step(Input::Opened);
-    rig.step(Input::Page {
-        resource_version: 9,
-        next: Some("a".into()),
-    });
+    rig.step(Input::Page { resource_version: 9, next: Some("a".into()) });
     rig.fail(FailureKind::Expired).wait();
-    assert_eq!(
-        rig.request(),
-        &Request::Page {
-            limit: 500,
-            next: None
-        }
-    );
+    assert_eq!(rig.request(), &Request::Page { limit: 500, next: None });
     assert!(!rig.machine.synced());
 }
 
@@ -286,17 +194,9 @@ fn an_expired_page_starts_the_list_afresh() {
 fn a_list_cut_off_sweeps_nothing() {
     let mut rig = Rig::new(true);
     rig.fail(FailureKind::Unsupported).step(Input::Opened);
-    rig.step(Input::Object(5))
-        .step(Input::Ended(Some(TransportReason::Reset)))
-        .wait();
+    rig.step(Input::Object(5)).step(Input::Ended(Some(TransportReason::Reset))).wait();
     assert_eq!(rig.count(&Action::EndList(SyncMode::List)), 0);
-    assert_eq!(
-        rig.request(),
-        &Request::Page {
-            limit: 500,
-            next: None
-        }
-    );
+    assert_eq!(rig.request(), &Request::Page { limit: 500, next: None });
     assert_eq!(rig.count(&Action::BeginList), 3);
 }
 
@@ -314,10 +214,7 @@ fn expired_is_exactly_one_relist(#[case] event: bool) {
     rig.wait();
     assert!(matches!(rig.request(), Request::Stream { .. }));
     rig.step(Input::Opened);
-    rig.step(Input::Bookmark {
-        resource_version: 900,
-        initial_events_end: true,
-    });
+    rig.step(Input::Bookmark { resource_version: 900, initial_events_end: true });
     assert_eq!(rig.relists(), [RelistCause::Expired]);
 }
 
@@ -329,16 +226,10 @@ fn expired_after_every_relist_backs_off_to_the_cap_and_shows() {
         rig.fail(FailureKind::Expired);
         waits.push(rig.wait());
         rig.step(Input::Opened);
-        rig.step(Input::Bookmark {
-            resource_version: 1,
-            initial_events_end: true,
-        });
+        rig.step(Input::Bookmark { resource_version: 1, initial_events_end: true });
     }
     assert!(waits.is_sorted_by(|a, b| *a <= *b * 2), "{waits:?}");
-    assert!(
-        waits[7] >= Duration::from_secs(30) && waits[7] < MINUTE,
-        "{waits:?}"
-    );
+    assert!(waits[7] >= Duration::from_secs(30) && waits[7] < MINUTE, "{waits:?}");
     rig.fail(FailureKind::Expired);
     assert!(rig.machine.degraded());
 }
@@ -375,10 +266,7 @@ fn a_clean_end_resumes_without_a_list() {
 #[case(TransportReason::Goaway, EndCause::Goaway)]
 fn a_broken_watch_resumes_without_a_list(#[case] reason: TransportReason, #[case] cause: EndCause) {
     let mut rig = Rig::watching(true);
-    rig.after(MINUTE).step(Input::Bookmark {
-        resource_version: 130,
-        initial_events_end: false,
-    });
+    rig.after(MINUTE).step(Input::Bookmark { resource_version: 130, initial_events_end: false });
     rig.step(Input::Ended(Some(reason)));
     assert_eq!(rig.count(&Action::Ended(cause)), 1);
     assert!(rig.wait() <= RESUME_JITTER);
@@ -388,9 +276,7 @@ fn a_broken_watch_resumes_without_a_list(#[case] reason: TransportReason, #[case
 #[test]
 fn refused_for_minutes_resumes_without_a_list() {
     let mut rig = Rig::watching(true);
-    rig.after(MINUTE)
-        .step(Input::Object(130))
-        .step(Input::Ended(Some(TransportReason::Reset)));
+    rig.after(MINUTE).step(Input::Object(130)).step(Input::Ended(Some(TransportReason::Reset)));
     rig.wait();
     let mut tries = 0;
     while rig.now < 6 * MINUTE {
@@ -409,10 +295,7 @@ fn retry_after_is_a_floor() {
     let mut rig = Rig::watching(true);
     rig.after(MINUTE).step(Input::Ended(None)).wait();
     let retry_after = Some(Duration::from_secs(7));
-    rig.step(Input::Failed(Failure {
-        kind: FailureKind::Throttled,
-        retry_after,
-    }));
+    rig.step(Input::Failed(Failure { kind: FailureKind::Throttled, retry_after }));
     assert!(rig.wait() >= Duration::from_secs(7));
     assert_eq!(rig.resumes_at(), Some(100));
 }
@@ -446,9 +329,7 @@ fn a_server_error_at_the_opening_is_tried_again_and_relists_in_the_end() {
 #[test]
 fn what_cannot_be_decoded_relists_and_does_not_advance() {
     let mut rig = Rig::watching(true);
-    rig.after(MINUTE)
-        .step(Input::Undecodable)
-        .step(Input::Object(200));
+    rig.after(MINUTE).step(Input::Undecodable).step(Input::Object(200));
     assert_eq!(rig.relists(), [RelistCause::Decode]);
     assert_eq!(rig.count(&Action::Close), 1);
     assert!(rig.wait() >= Duration::from_millis(800));
@@ -470,16 +351,9 @@ fn bookmarks_keep_a_quiet_watch_until_its_own_deadline() {
     while rig.count(&Action::Close) == 0 {
         let next = MINUTE.min(rig.machine.deadline() - rig.now);
         rig.after(next).step(Input::Timer);
-        rig.step(Input::Bookmark {
-            resource_version: 101,
-            initial_events_end: false,
-        });
+        rig.step(Input::Bookmark { resource_version: 101, initial_events_end: false });
     }
-    assert!(
-        (5 * MINUTE..11 * MINUTE).contains(&rig.now),
-        "{:?}",
-        rig.now
-    );
+    assert!((5 * MINUTE..11 * MINUTE).contains(&rig.now), "{:?}", rig.now);
     assert_eq!(rig.count(&Action::Ended(EndCause::IdleTimeout)), 1);
     assert_eq!(rig.relists(), []);
     rig.wait();
@@ -497,11 +371,7 @@ fn a_quiet_uncached_watch_is_listed_again_at_its_end() {
 #[test]
 fn an_uncached_watch_that_spoke_resumes() {
     let mut rig = Rig::watching(false);
-    rig.after(MINUTE)
-        .step(Input::Object(140))
-        .after(MINUTE)
-        .step(Input::Ended(None))
-        .wait();
+    rig.after(MINUTE).step(Input::Object(140)).after(MINUTE).step(Input::Ended(None)).wait();
     assert_eq!(rig.resumes_at(), Some(140));
 }
 
@@ -566,20 +436,13 @@ fn headers_that_never_come_are_not_waited_for() {
 fn machines_that_end_together_do_not_return_together() {
     let waits: std::collections::BTreeSet<Duration> = (0..20)
         .map(|seed| {
-            let options = Options {
-                cached: true,
-                timeout: 5 * MINUTE,
-                page_size: 500,
-            };
+            let options = Options { cached: true, timeout: 5 * MINUTE, page_size: 500 };
             let mut machine = Machine::new(options, Duration::ZERO, seed);
             let mut out = Vec::new();
             for input in [
                 Input::Timer,
                 Input::Opened,
-                Input::Bookmark {
-                    resource_version: 1,
-                    initial_events_end: true,
-                },
+                Input::Bookmark { resource_version: 1, initial_events_end: true },
             ] {
                 machine.step(input, Duration::ZERO, &mut out);
             }

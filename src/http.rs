@@ -1,0 +1,160 @@
+//! The daemon's own HTTP side: /metrics, /livez, /readyz and a page that links to them.
+
+pub mod health;
+pub mod scrape;
+
+use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use health::Health;
+use http::{
+    Method, Request, Response, StatusCode,
+    header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS},
+};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use scrape::Scrapes;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+mod paced;
+
+use paced::Paced;
+
+/// What bounds our clients.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at a time; one more waits for its turn in the kernel's queue.
+    pub connections: usize,
+    /// How long a request's headers may take, and a kept connection may be idle.
+    pub header_timeout: Duration,
+    /// How long a reader may take nothing of an answer.
+    pub write_timeout: Duration,
+    /// How long a stop waits for answers under way.
+    pub drain: Duration,
+}
+
+/// The largest request head.
+const HEAD: usize = 16 * 1024;
+
+/// What the routes show.
+pub struct Router {
+    /// The scrapes.
+    pub scrapes: Scrapes,
+    /// Liveness and readiness.
+    pub health: Arc<dyn Health>,
+}
+
+/// Serves until `shutdown`, then lets what is under way end within `limits.drain`.
+pub async fn serve(
+    listener: TcpListener,
+    router: Arc<Router>,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) {
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let (stream, place) = tokio::select! {
+            accepted = accept(&listener, &places) => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    pause(&error).await;
+                    continue;
+                }
+            },
+            () = &mut shutdown => break,
+        };
+        let router = Arc::clone(&router);
+        let service = service_fn(move |request| {
+            let router = Arc::clone(&router);
+            async move { Ok::<_, Infallible>(router.answer(&request)) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_timeout)
+            .max_buf_size(HEAD)
+            .serve_connection(TokioIo::new(Paced::new(stream, limits.write_timeout)), service);
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a client's connection ended");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    if timeout(limits.drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some answers were cut off: they took longer than the drain time");
+    }
+}
+
+/// Takes the next connection as soon as there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
+
+/// Out of descriptors, perhaps: trying again at once would only spin.
+async fn pause(error: &io::Error) {
+    tracing::warn!(%error, "a connection could not be accepted");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+impl Router {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let path = request.uri().path();
+        if !["/", "/metrics", "/livez", "/readyz"].contains(&path) {
+            return text(StatusCode::NOT_FOUND, "not found; try /metrics, /livez, /readyz\n");
+        }
+        if ![Method::GET, Method::HEAD].contains(request.method()) {
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        let query = request.uri().query().unwrap_or_default();
+        match path {
+            "/metrics" => self.scrapes.answer(request.headers(), query),
+            "/livez" => health::livez(self.health.as_ref()),
+            "/readyz" => health::readyz(self.health.as_ref(), query),
+            _ => index(),
+        }
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    respond(status, "text/plain; charset=utf-8", body)
+}
+
+fn respond(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    );
+    response
+}
+
+fn index() -> Response<Full<Bytes>> {
+    respond(StatusCode::OK, "text/html; charset=utf-8", include_str!("http/assets/index.html"))
+}

@@ -1,0 +1,64 @@
+//! Liveness and readiness, as Kubernetes asks for them.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body_util::Full;
+
+/// Whoever knows how the daemon is.
+pub trait Health: Send + Sync {
+    /// Whether the process does its work, whatever the API server does.
+    ///
+    /// # Errors
+    /// What has stopped working.
+    fn live(&self) -> Result<(), String>;
+
+    /// One check for each thing that is watched.
+    fn ready(&self) -> Vec<Check>;
+}
+
+/// The state of one thing that is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What it is.
+    pub name: String,
+    /// How it is.
+    pub verdict: Verdict,
+    /// For people: why.
+    pub detail: String,
+}
+
+/// How a thing that is watched is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its first list is complete.
+    Ready,
+    /// Its first list is not complete yet.
+    NotReady,
+    /// It cannot be watched, for want of rights or of the resource: nothing to wait for.
+    Excused,
+}
+
+pub(super) fn livez(health: &dyn Health) -> Response<Full<Bytes>> {
+    match health.live() {
+        Ok(()) => super::text(StatusCode::OK, "ok\n"),
+        Err(what) => super::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{what}\n")),
+    }
+}
+
+pub(super) fn readyz(health: &dyn Health, query: &str) -> Response<Full<Bytes>> {
+    let checks = health.ready();
+    let waiting = checks.iter().any(|check| check.verdict == Verdict::NotReady);
+    let verbose = query.split('&').any(|part| part == "verbose" || part.starts_with("verbose="));
+    let mut body = String::new();
+    for check in checks.iter().filter(|check| verbose || check.verdict == Verdict::NotReady) {
+        let mark = match check.verdict {
+            Verdict::Ready => "[+]",
+            Verdict::NotReady => "[-]",
+            Verdict::Excused => "[!]",
+        };
+        body.push_str(&format!("{mark} {}: {}\n", check.name, check.detail));
+    }
+    body.push_str(if waiting { "not ready\n" } else { "ready\n" });
+    let status = if waiting { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    super::text(status, body)
+}

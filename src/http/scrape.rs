@@ -1,0 +1,204 @@
+//! GET /metrics: what the client can read, of what it asked for.
+
+use std::{io::Write, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use http::{
+    HeaderMap, HeaderName, Response, StatusCode,
+    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, VARY},
+};
+use http_body_util::Full;
+
+use crate::{
+    exposition::{Collect, Exposition, Format},
+    telemetry::Telemetry,
+};
+
+/// Writes scrapes. What is collected is bounded by caps, so a scrape is written and compressed
+/// where it is asked for; whoever is collected from is never waited for.
+pub struct Scrapes {
+    collectors: Vec<Arc<dyn Collect>>,
+    telemetry: Telemetry,
+}
+
+impl Scrapes {
+    /// Scrapes that show what these collect.
+    #[must_use]
+    pub fn new(collectors: Vec<Arc<dyn Collect>>, telemetry: Telemetry) -> Self {
+        Self { collectors, telemetry }
+    }
+
+    pub(super) fn answer(&self, headers: &HeaderMap, query: &str) -> Response<Full<Bytes>> {
+        let names = match names(query) {
+            Ok(names) => names,
+            Err(message) => return super::text(StatusCode::BAD_REQUEST, message),
+        };
+        let started = Instant::now();
+        let format = format(headers);
+        let mut out = Exposition::new(format, &names);
+        for collector in &self.collectors {
+            collector.collect(&mut out);
+        }
+        let text = out.finish();
+        let (encoding, body) = match accepts_gzip(headers).then(|| gzip(&text)).flatten() {
+            Some(compressed) => ("gzip", compressed),
+            None => ("identity", text),
+        };
+        self.telemetry.scrape(encoding, started.elapsed(), body.len());
+        let mut response = super::respond(StatusCode::OK, format.content_type(), body);
+        let headers = response.headers_mut();
+        headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
+        if encoding == "gzip" {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    }
+}
+
+/// Compressed, or `None` where that failed.
+fn gzip(text: &[u8]) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 8), Compression::new(6));
+    encoder.write_all(text).ok()?;
+    encoder.finish().ok().map(Bytes::from)
+}
+
+/// The families named by `name[]`, percent-decoded. Other parameters are for others.
+fn names(query: &str) -> Result<Vec<String>, String> {
+    let mut names = Vec::new();
+    for part in query.split('&') {
+        let Some((key, value)) = part.split_once('=') else {
+            continue;
+        };
+        if decoded(key) == "name[]" {
+            let name = decoded(value);
+            if !crate::exposition::catalogue::ALL.iter().any(|metric| metric.name == name) {
+                return Err(format!(
+                    "no metric is called {name:?}; `kubetally metrics` lists them all\n"
+                ));
+            }
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let code = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(code) if byte == b'%' => {
+                bytes.push(code);
+                rest = &after[2..];
+            }
+            _ => {
+                bytes.push(byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// OpenMetrics for who prefers it, else the text format.
+fn format(headers: &HeaderMap) -> Format {
+    let open = |(range, parameters): &(String, Vec<String>)| {
+        let version = parameters.iter().find_map(|p| p.strip_prefix("version="));
+        range == "application/openmetrics-text" && version.is_none_or(|v| v == "1.0.0")
+    };
+    let text = |(range, _): &(String, Vec<String>)| {
+        ["text/plain", "text/*", "*/*"].contains(&range.as_str())
+    };
+    let offers = weighted(headers, &ACCEPT);
+    let best = |wanted: &dyn Fn(&(String, Vec<String>)) -> bool| {
+        offers.iter().filter(|(offer, _)| wanted(offer)).map(|(_, q)| *q).fold(0.0, f64::max)
+    };
+    match best(&open) {
+        q if q > 0.0 && q >= best(&text) => Format::OpenMetrics,
+        _ => Format::Text,
+    }
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let offers = weighted(headers, &ACCEPT_ENCODING);
+    let weight =
+        |coding: &str| offers.iter().find(|((name, _), _)| name == coding).map(|(_, q)| *q);
+    weight("gzip").or_else(|| weight("*")).is_some_and(|q| q > 0.0)
+}
+
+/// The elements of an Accept header: name, parameters, weight (RFC 9110, 12.4.2).
+fn weighted(headers: &HeaderMap, name: &HeaderName) -> Vec<((String, Vec<String>), f64)> {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    let element = |element: &str| {
+        let mut parts = element.split(';').map(|part| part.trim().to_ascii_lowercase());
+        let name = parts.next().unwrap_or_default();
+        let (weight, parameters): (Vec<_>, Vec<_>) = parts.partition(|p| p.starts_with("q="));
+        let q = weight.first().map_or(Some(1.0), |q| q[2..].parse().ok());
+        ((name, parameters), q.unwrap_or(0.0))
+    };
+    values.flat_map(|value| value.split(',').map(element)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn headers(name: HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
+    #[rstest]
+    #[case::prometheus_3(
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+        Format::OpenMetrics
+    )]
+    #[case::prometheus_2(
+        "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+        Format::OpenMetrics
+    )]
+    #[case("text/plain", Format::Text)]
+    #[case("text/html,application/xhtml+xml,*/*;q=0.8", Format::Text)]
+    #[case("*/*", Format::Text)]
+    #[case("application/openmetrics-text;version=2.0.0", Format::Text)]
+    #[case("application/openmetrics-text;q=0", Format::Text)]
+    #[case("application/openmetrics-text;q=0.1, text/plain", Format::Text)]
+    #[case("", Format::Text)]
+    #[case("application/openmetrics-text;q=nonsense", Format::Text)]
+    fn formats(#[case] accept: &'static str, #[case] expected: Format) {
+        assert_eq!(format(&headers(ACCEPT, accept)), expected);
+    }
+
+    #[rstest]
+    #[case("gzip", true)]
+    #[case("gzip, deflate, br", true)]
+    #[case("GZip;q=0.5", true)]
+    #[case("gzip;q=0", false)]
+    #[case("identity, *;q=0", false)]
+    #[case("*", true)]
+    #[case("br", false)]
+    #[case("", false)]
+    fn encodings(#[case] accept: &'static str, #[case] expected: bool) {
+        assert_eq!(accepts_gzip(&headers(ACCEPT_ENCODING, accept)), expected);
+    }
+
+    #[rstest]
+    #[case("", Ok(vec![]))]
+    #[case("name[]=kubetally_pods", Ok(vec!["kubetally_pods".to_owned()]))]
+    #[case(
+        "name%5B%5D=kubetally_pods&x=1&name[]=kubetally_objects",
+        Ok(vec!["kubetally_pods".to_owned(), "kubetally_objects".to_owned()])
+    )]
+    fn filters(#[case] query: &str, #[case] expected: Result<Vec<String>, String>) {
+        assert_eq!(names(query), expected);
+    }
+
+    #[test]
+    fn an_unknown_name_is_told() {
+        let message = names("name[]=kubetally_podz").expect_err("there is no such metric");
+        assert!(message.contains("kubetally_podz"), "{message}");
+    }
+}

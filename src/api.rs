@@ -1,5 +1,7 @@
 //! The API server's client: where it is, who we are, connections, requests, what its answers mean.
 
+pub mod client;
+pub mod connection;
 pub mod credentials;
 pub mod endpoint;
 pub mod exec;

@@ -1,7 +1,10 @@
 //! Watching: a pure machine that decides, and a driver that does.
 
 pub mod backoff;
+pub mod board;
+pub mod driver;
 pub mod machine;
+mod trouble;
 
 use crate::label::label;
 
@@ -30,6 +33,8 @@ label! {
         Io = "io",
         /// Something that could not be decoded.
         Decode = "decode",
+        /// Our certificate was replaced.
+        Rotated = "rotated",
         /// We stopped it.
         Shutdown = "shutdown",
     }

@@ -115,6 +115,8 @@ pub enum Input {
     },
     /// The body ended: as it should (`None`) or broken off.
     Ended(Option<TransportReason>),
+    /// Our certificate is another one: a connection made with the old one should go.
+    Rotated,
 }
 
 /// Why a request failed, as far as it decides what to do next.
@@ -290,14 +292,6 @@ impl Machine {
         self.options = options;
     }
 
-    /// Ends the wait for rights or for the resource.
-    pub const fn hurry(&mut self, now: Duration) {
-        if self.denied && matches!(self.phase, Phase::Waiting { .. }) {
-            self.phase = Phase::Waiting { until: now };
-            self.denial.reset();
-        }
-    }
-
     /// Takes what happened at `now` and adds to `out` what to do, in this order. Inputs that do
     /// not belong to the present phase (a frame after the end, say) change nothing.
     pub fn step(&mut self, input: Input, now: Duration, out: &mut Vec<Action>) {
@@ -333,6 +327,11 @@ impl Machine {
             (Input::Ended(reason), Phase::Watching(live)) => {
                 let live = *live;
                 self.watch_ended(live, reason, now, out);
+            }
+            (Input::Rotated, Phase::Watching(live)) => {
+                let live = *live;
+                out.extend([Action::Close, Action::Ended(EndCause::Rotated)]);
+                self.resume(live, now, out);
             }
             _ => {}
         }

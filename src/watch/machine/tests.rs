@@ -393,14 +393,12 @@ fn forbidden_waits_long_shows_and_recovers_where_it_was() {
 }
 
 #[test]
-fn hurry_ends_the_wait_for_rights_only() {
-    let mut rig = Rig::new(true);
-    rig.fail(FailureKind::Forbidden);
-    rig.machine.hurry(rig.now);
-    assert_eq!(rig.wait(), Duration::ZERO);
-    rig.fail(FailureKind::Server);
-    rig.machine.hurry(rig.now);
-    assert!(rig.wait() > Duration::ZERO);
+fn a_rotated_certificate_reconnects_where_it_was() {
+    let mut rig = Rig::watching(true);
+    rig.after(MINUTE).step(Input::Object(140)).step(Input::Rotated);
+    assert_eq!(rig.count(&Action::Close), 1);
+    assert!(rig.wait() <= RESUME_JITTER);
+    assert_eq!(rig.resumes_at(), Some(140));
 }
 
 #[test]

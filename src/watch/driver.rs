@@ -1,0 +1,477 @@
+//! Does what the machine decides: opens, reads, feeds the store, counts.
+
+use std::{
+    future::Future,
+    sync::{Arc, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout_at},
+};
+
+use super::{
+    Activity, EndCause, Op, SyncMode,
+    board::Row,
+    machine::{Action, FailureKind, Input, Machine, Options, Request},
+    trouble::{Tell, Trouble},
+};
+use crate::{
+    api::{
+        TransportReason,
+        client::{Answer, Client, silent},
+        connection::{Connection, TransportError},
+        request::Target,
+        status,
+    },
+    store::{Holder, Shared},
+    telemetry::Telemetry,
+    wire::{DecodeError, Encoding, Notification, Payload, frame::Lines, json, list::Items},
+};
+
+/// The largest line of a watch, and the largest item of a list: etcd takes objects of 1.5 MiB, and
+/// escapes can make six bytes of one.
+const OBJECT: usize = 10 * 1024 * 1024;
+
+/// What of a watcher can be changed while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// What is asked for as `timeoutSeconds`, before jitter.
+    pub timeout: Duration,
+    /// Objects a page of a paged LIST.
+    pub page_size: u32,
+}
+
+/// What a watcher works with.
+pub struct Parts {
+    /// The API server.
+    pub client: Arc<Client>,
+    /// What to watch there.
+    pub target: Target,
+    /// Where the objects go.
+    pub store: Shared,
+    /// Which of the store's scopes this is.
+    pub scope: usize,
+    /// Where everything is counted.
+    pub telemetry: Telemetry,
+    /// Where its state shows.
+    pub row: Arc<Row>,
+    /// What can be changed while it runs.
+    pub tuning: watch::Receiver<Tuning>,
+    /// Grows when connections should be made anew.
+    pub rotations: watch::Receiver<u64>,
+    /// Decides all jitter.
+    pub seed: u64,
+}
+
+/// Watches one resource in one namespace, or in all, until it is dropped.
+pub struct Watcher {
+    parts: Parts,
+    machine: Machine,
+    epoch: Instant,
+    stream: Option<Stream>,
+    /// A connection whose list has ended, for the next page.
+    spare: Option<Connection>,
+    actions: Vec<Action>,
+    next: Option<Request>,
+    list_began: Instant,
+    trouble: Trouble,
+}
+
+struct Stream {
+    answer: Answer,
+    reader: Reader,
+    opened: Instant,
+}
+
+enum Reader {
+    Watch(Lines),
+    List(Items),
+}
+
+/// What arrived together, counted.
+#[derive(Default)]
+struct Batch {
+    ops: [u64; Op::ALL.len()],
+}
+
+impl Watcher {
+    /// A watcher that has done nothing yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let epoch = Instant::now();
+        let machine = Machine::new(options(&parts), Duration::ZERO, parts.seed);
+        Self {
+            parts,
+            machine,
+            epoch,
+            stream: None,
+            spare: None,
+            actions: Vec::new(),
+            next: None,
+            list_began: epoch,
+            trouble: Trouble::default(),
+        }
+    }
+
+    /// Watches until `shutdown`.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
+        tokio::select! {
+            () = shutdown => {}
+            () = self.drive() => {}
+        }
+        if self.machine.connected() {
+            self.ended(EndCause::Shutdown);
+        }
+    }
+
+    async fn drive(&mut self) {
+        loop {
+            self.machine.set_options(options(&self.parts));
+            if let Some(request) = self.next.take() {
+                self.open(request).await;
+                continue;
+            }
+            let deadline = self.epoch + self.machine.deadline();
+            tokio::select! {
+                chunk = next_chunk(&mut self.stream) => self.received(chunk),
+                () = sleep_until(deadline) => self.input(Input::Timer),
+                Ok(()) = self.parts.rotations.changed() => self.input(Input::Rotated),
+            }
+        }
+    }
+
+    async fn open(&mut self, request: Request) {
+        let began = Instant::now();
+        // Pages share a connection; a watch has its own.
+        let spare = self.spare.take().filter(|_| matches!(request, Request::Page { .. }));
+        let Parts { client, target, .. } = &self.parts;
+        let opening = client.open(target, &request, spare);
+        let opened = timeout_at(self.epoch + self.machine.deadline(), opening).await;
+        match opened {
+            Ok(Ok(answer)) => {
+                let reader = match request {
+                    Request::Page { .. } => Reader::List(Items::new(OBJECT)),
+                    Request::Stream { .. } | Request::Watch { .. } => {
+                        self.parts.telemetry.watch_start(self.resource(), began.elapsed());
+                        Reader::Watch(Lines::new(OBJECT))
+                    }
+                };
+                self.stream = Some(Stream { answer, reader, opened: Instant::now() });
+                self.input(Input::Opened);
+            }
+            Ok(Err(trouble)) => {
+                self.input(Input::Failed(trouble.failure));
+                self.tell(trouble.failure.kind, &trouble.message);
+            }
+            Err(_) => {
+                self.parts.telemetry.transport_error(TransportReason::ReadTimeout);
+                self.input(Input::Timer);
+                let kind = FailureKind::Transport(TransportReason::ReadTimeout);
+                self.tell(kind, &silent().message);
+            }
+        }
+    }
+
+    /// Takes what the stream gave; the stream is put back unless it is over.
+    fn received(&mut self, chunk: Result<Option<Bytes>, TransportError>) {
+        let Some(mut stream) = self.stream.take() else { return };
+        match chunk {
+            Ok(Some(bytes)) => {
+                self.parts.row.active(Activity::Transport, self.parts.client.now());
+                self.input(Input::Bytes);
+                let open = self.read(&mut stream.reader, &bytes);
+                if open {
+                    self.stream = Some(stream);
+                } else {
+                    self.closed(&stream);
+                }
+            }
+            Ok(None) => {
+                self.closed(&stream);
+                self.finish(stream);
+            }
+            Err(error) => {
+                self.closed(&stream);
+                self.input(Input::Ended(Some(error.reason)));
+                self.tell(FailureKind::Transport(error.reason), &error.message);
+            }
+        }
+    }
+
+    /// Reads what has arrived; whether the stream goes on.
+    fn read(&mut self, reader: &mut Reader, bytes: &[u8]) -> bool {
+        let began = Instant::now();
+        let store = Arc::clone(&self.parts.store);
+        let mut store = lock(&store);
+        let read = match reader {
+            Reader::Watch(lines) => {
+                lines.push(bytes);
+                self.read_lines(lines, &mut *store)
+            }
+            Reader::List(items) => {
+                items.push(bytes);
+                self.read_items(items, &mut *store)
+            }
+        };
+        drop(store);
+        self.parts.telemetry.apply(self.resource(), began.elapsed());
+        read.unwrap_or_else(|error| {
+            self.undecodable(&error);
+            false
+        })
+    }
+
+    fn read_lines(
+        &mut self,
+        lines: &mut Lines,
+        store: &mut dyn Holder,
+    ) -> Result<bool, DecodeError> {
+        let mut batch = Batch::default();
+        let mut open = true;
+        let read = loop {
+            match lines.next_line() {
+                Ok(Some(line)) => match self.line(line, &mut batch, store) {
+                    Ok(goes_on) => open = goes_on,
+                    Err(error) => break Err(error),
+                },
+                Ok(None) => break Ok(open),
+                Err(error) => break Err(error),
+            }
+            if !open {
+                break Ok(false);
+            }
+        };
+        for (op, n) in Op::ALL.iter().zip(batch.ops).filter(|(_, n)| *n > 0) {
+            self.parts.telemetry.notifications(self.resource(), *op, n);
+        }
+        read
+    }
+
+    /// Takes one line of a watch; whether the stream goes on.
+    fn line(
+        &mut self,
+        line: &[u8],
+        batch: &mut Batch,
+        store: &mut dyn Holder,
+    ) -> Result<bool, DecodeError> {
+        let now = self.parts.client.now();
+        match json::notification(line)? {
+            Notification::Object(op) => {
+                batch.ops[op as usize] += 1;
+                let payload = Payload { encoding: Encoding::Json, event: true, bytes: line };
+                let version = self.object(op, payload, now, store)?;
+                self.parts.row.active(Activity::Object, now);
+                Ok(self.step(Input::Object(version), store))
+            }
+            Notification::Bookmark { resource_version, initial_events_end } => {
+                batch.ops[Op::Bookmark as usize] += 1;
+                self.parts.row.active(Activity::Bookmark, now);
+                Ok(self.step(Input::Bookmark { resource_version, initial_events_end }, store))
+            }
+            Notification::Error(status) => {
+                batch.ops[Op::Error as usize] += 1;
+                let refusal = status::event(&status);
+                let open = self.step(Input::Failed(refusal.failure), store);
+                self.tell(refusal.failure.kind, &refusal.message);
+                Ok(open)
+            }
+        }
+    }
+
+    /// Gives an object to the store; its resourceVersion.
+    fn object(
+        &self,
+        op: Op,
+        payload: Payload<'_>,
+        now: i64,
+        store: &mut dyn Holder,
+    ) -> Result<u64, DecodeError> {
+        if self.machine.listing() && op != Op::Deleted {
+            return store.list(self.parts.scope, payload, now).map(|()| 0);
+        }
+        let applied = store.apply(op, payload, now)?;
+        if op == Op::Added && applied.created > 0 {
+            // Creation has whole seconds.
+            let lag = (now - applied.created * 1_000_000).max(0).unsigned_abs();
+            let lag = Duration::from_micros(lag).as_secs_f64();
+            self.parts.telemetry.delivery_lag(self.resource(), lag);
+        }
+        Ok(applied.resource_version)
+    }
+
+    fn read_items(
+        &mut self,
+        items: &mut Items,
+        store: &mut dyn Holder,
+    ) -> Result<bool, DecodeError> {
+        let now = self.parts.client.now();
+        while let Some(bytes) = items.next_item()? {
+            let payload = Payload { encoding: Encoding::Json, event: false, bytes };
+            store.list(self.parts.scope, payload, now)?;
+        }
+        Ok(true)
+    }
+
+    /// The body has ended as it should.
+    fn finish(&mut self, stream: Stream) {
+        match stream.reader {
+            Reader::Watch(lines) => {
+                let rest = lines.rest();
+                if !rest.is_empty() {
+                    let store = Arc::clone(&self.parts.store);
+                    // A last line without its newline counts; one that was cut off does not.
+                    let taken = self.line(rest, &mut Batch::default(), &mut *lock(&store));
+                    if let Err(error) = taken {
+                        tracing::debug!(resource = self.resource(), %error, "the last line was cut off");
+                    }
+                }
+                self.input(Input::Ended(None));
+            }
+            Reader::List(items) => match items.finish() {
+                Ok(page) => {
+                    self.spare = Some(stream.answer.into_connection());
+                    let resource_version = page.resource_version;
+                    if let Some(remaining) = page.remaining {
+                        self.progress(remaining);
+                    }
+                    self.input(Input::Page { resource_version, next: page.next });
+                }
+                Err(DecodeError::CutOff) => {
+                    self.input(Input::Ended(Some(TransportReason::Eof)));
+                    let kind = FailureKind::Transport(TransportReason::Eof);
+                    self.tell(kind, "the list was cut off");
+                }
+                Err(error) => self.undecodable(&error),
+            },
+        }
+    }
+
+    fn undecodable(&mut self, error: &DecodeError) {
+        self.parts.telemetry.transport_error(TransportReason::Decode);
+        self.input(Input::Undecodable);
+        self.tell(FailureKind::Transport(TransportReason::Decode), &error.to_string());
+    }
+
+    fn input(&mut self, input: Input) {
+        let store = Arc::clone(&self.parts.store);
+        self.step(input, &mut *lock(&store));
+    }
+
+    /// Steps the machine and does at once what needs no waiting: a list must end in the store
+    /// before the next line is applied. Whether what is open stays open.
+    fn step(&mut self, input: Input, store: &mut dyn Holder) -> bool {
+        let now = self.epoch.elapsed();
+        let denied = self.machine.denied();
+        self.machine.step(input, now, &mut self.actions);
+        let mut open = true;
+        for action in std::mem::take(&mut self.actions) {
+            match action {
+                Action::Open(request) => self.next = Some(request),
+                Action::Close => {
+                    open = false;
+                    if let Some(stream) = self.stream.take() {
+                        self.closed(&stream);
+                    }
+                }
+                Action::BeginList => {
+                    self.list_began = Instant::now();
+                    store.begin_list(self.parts.scope);
+                }
+                Action::EndList(mode) => self.synced(mode, store),
+                Action::Ended(cause) => self.ended(cause),
+                Action::Relist(cause) => self.parts.telemetry.relist(self.resource(), cause),
+                Action::Retry(verb) => self.parts.telemetry.retry(verb, self.resource()),
+            }
+        }
+        if denied != self.machine.denied() {
+            store.set_denied(self.parts.scope, self.machine.denied());
+        }
+        self.show();
+        open
+    }
+
+    fn synced(&mut self, mode: SyncMode, store: &mut dyn Holder) {
+        store.end_list(self.parts.scope, self.parts.client.now());
+        let took = self.list_began.elapsed();
+        self.parts.telemetry.watch_sync(self.resource(), mode, took);
+        let (resource, namespace) = (self.resource(), &self.parts.target.namespace);
+        let objects = store.len();
+        tracing::info!(resource, namespace, objects, %mode, ?took, "synced");
+    }
+
+    fn ended(&self, cause: EndCause) {
+        self.parts.telemetry.watch_end(self.resource(), cause);
+        tracing::debug!(resource = self.resource(), %cause, "a watch ended");
+    }
+
+    /// A stream is over: how long a watch lived.
+    fn closed(&self, stream: &Stream) {
+        if let Reader::Watch(_) = stream.reader {
+            self.parts.telemetry.watch_stream(self.resource(), stream.opened.elapsed());
+        }
+    }
+
+    /// Shows the machine's state; a watch that is live has no trouble.
+    fn show(&mut self) {
+        let Self { machine, trouble, parts, epoch, .. } = self;
+        parts.row.set(machine.connected(), machine.synced(), machine.denied());
+        if machine.connected() {
+            let resource = parts.target.resource.name;
+            if let Some((failures, lasted)) = trouble.recovered(epoch.elapsed()) {
+                tracing::info!(resource, failures, ?lasted, "watching again");
+            }
+            parts.row.describe("watching");
+        } else if machine.listing() {
+            parts.row.describe("listing");
+        }
+    }
+
+    fn progress(&self, remaining: u64) {
+        let resource = self.resource();
+        tracing::info!(resource, remaining, "listing");
+    }
+
+    /// Logs a failure, unless it is like the one before, and shows it.
+    fn tell(&mut self, kind: FailureKind, message: &str) {
+        let resource = self.resource();
+        let namespace = self.parts.target.namespace.as_deref();
+        let wait = self.machine.deadline().saturating_sub(self.epoch.elapsed());
+        if !self.machine.connected() {
+            let wait = wait.as_secs_f32();
+            self.parts.row.describe(format!("{message}; next try in {wait:.0} s"));
+        }
+        match self.trouble.failed(&format!("{kind:?}"), self.epoch.elapsed()) {
+            None => {}
+            Some(Tell::New) => {
+                tracing::warn!(resource, namespace, next_try_in = ?wait, "{message}");
+            }
+            Some(Tell::Lasting { failures, since }) => {
+                tracing::warn!(resource, namespace, failures, ?since, "still failing: {message}");
+            }
+        }
+    }
+
+    const fn resource(&self) -> &'static str {
+        self.parts.target.resource.name
+    }
+}
+
+fn lock(store: &Shared) -> MutexGuard<'_, dyn Holder + 'static> {
+    store.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn options(parts: &Parts) -> Options {
+    let Tuning { timeout, page_size } = *parts.tuning.borrow();
+    Options { cached: parts.target.resource.cached, timeout, page_size }
+}
+
+/// The next bytes; never, where nothing is open.
+async fn next_chunk(stream: &mut Option<Stream>) -> Result<Option<Bytes>, TransportError> {
+    match stream {
+        Some(stream) => stream.answer.chunk().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,3 +1,72 @@
-//! Settings: defaults < file < environment < flags. `raw` is what was written, `settings` what it means.
+//! Settings: defaults < file < environment < flags. `raw` is what was written, `settings` what it
+//! means.
 
+pub mod keys;
+pub mod raw;
 pub mod settings;
+
+use std::path::PathBuf;
+
+use raw::Raw;
+use settings::Settings;
+
+/// Where settings come from, so that they can be read again.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The file named by `--config` or `KUBETALLY__CONFIG`.
+    pub file: Option<PathBuf>,
+    /// The environment's variables.
+    pub environment: Vec<(String, String)>,
+    /// Flags: key, value, the flag as typed.
+    pub flags: Vec<(String, String, String)>,
+}
+
+/// What is wrong with a setting: which, where it was set, what was found, what is allowed.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// The file cannot be read or is no TOML.
+    #[error("the configuration file {path}: {why}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why not.
+        why: String,
+    },
+    /// A key that there is not.
+    #[error("{key} ({origin}): there is no such setting{hint}")]
+    Unknown {
+        /// The key.
+        key: String,
+        /// Where it was set.
+        origin: String,
+        /// The nearest one that there is.
+        hint: String,
+    },
+    /// A value that cannot be.
+    #[error("{key} ({origin}): found {found}; allowed: {allowed}")]
+    Value {
+        /// The key.
+        key: String,
+        /// Where it was set.
+        origin: String,
+        /// What stands there.
+        found: String,
+        /// What may stand there.
+        allowed: String,
+    },
+}
+
+impl Sources {
+    /// Reads all of it.
+    ///
+    /// # Errors
+    /// The first setting that is wrong.
+    pub fn load(&self) -> Result<(Raw, Settings), ConfigError> {
+        let raw = Raw::read(self)?;
+        let settings = Settings::from_raw(&raw)?;
+        Ok((raw, settings))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -16,11 +16,16 @@
 //! randomness come in as arguments.
 
 pub mod api;
+pub mod app;
+pub mod cli;
 pub mod config;
+pub mod exit;
 pub mod exposition;
 pub mod http;
 pub mod kinds;
 mod label;
+pub mod logging;
+pub mod shutdown;
 pub mod store;
 pub mod telemetry;
 pub mod watch;

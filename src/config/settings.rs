@@ -1,11 +1,15 @@
 //! The configuration as meant: parsed, checked, ready to use.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
-use crate::kinds::Resource;
+use super::{
+    ConfigError, keys,
+    raw::{Raw, Written},
+};
+use crate::kinds::{self, Resource};
 
 /// Everything the daemon was told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The HTTP side.
     pub http: Http,
@@ -20,18 +24,22 @@ pub struct Settings {
 }
 
 /// The listener that Prometheus scrapes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http {
     /// Address to listen on.
     pub listen: SocketAddr,
-    /// How long a stop waits for scrapes in flight.
+    /// How long a stop waits for scrapes under way.
     pub drain: Duration,
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// How long a reader may take nothing of an answer.
+    pub write_timeout: Duration,
 }
 
 /// Where the API server is and who we are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
-    /// A kubeconfig named explicitly; none looks at `$KUBECONFIG`, `~/.kube/config`, then in-cluster.
+    /// A kubeconfig named explicitly.
     pub kubeconfig: Option<PathBuf>,
     /// The kubeconfig's context; none takes its current one.
     pub context: Option<String>,
@@ -40,7 +48,7 @@ pub struct Cluster {
 }
 
 /// What is watched, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Watch {
     /// The resources, each once.
     pub resources: Vec<Watched>,
@@ -63,6 +71,14 @@ pub struct Watched {
     pub field_selector: Option<String>,
 }
 
+impl PartialEq for Watched {
+    fn eq(&self, other: &Self) -> bool {
+        self.resource.name == other.resource.name
+            && self.label_selector == other.label_selector
+            && self.field_selector == other.field_selector
+    }
+}
+
 /// Bounds on free-form label values; what is beyond goes into `_other`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
@@ -75,19 +91,232 @@ pub struct Caps {
 }
 
 /// How it logs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
-    /// Text or JSON.
+    /// Text, JSON, or whatever fits.
     pub format: LogFormat,
     /// A level, or `tracing` directives such as `info,kubetally::watch=debug`.
-    pub filter: String,
+    pub level: String,
 }
 
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
     /// For people.
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// What differs between two configurations.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Settings that can change without losing state.
+    pub in_place: Vec<&'static str>,
+    /// Settings that need a restart.
+    pub restart: Vec<&'static str>,
+}
+
+impl Settings {
+    /// Gives what was written its meaning.
+    ///
+    /// # Errors
+    /// The first value that cannot be.
+    pub fn from_raw(raw: &Raw) -> Result<Self, ConfigError> {
+        let read = Reader(raw);
+        Ok(Self {
+            http: Http {
+                listen: read.parsed("http.listen", |text| text.parse().ok())?,
+                drain: read.time("http.drain", 0..=300)?,
+                max_connections: read.number("http.max_connections", 1..=10_000)?,
+                write_timeout: read.time("http.write_timeout", 1..=600)?,
+            },
+            cluster: Cluster {
+                kubeconfig: raw.get("cluster.kubeconfig").map(|written| (&written.text).into()),
+                context: raw.get("cluster.context").map(|written| written.text.clone()),
+                require: read.parsed("cluster.require", |text| text.parse().ok())?,
+            },
+            watch: Watch {
+                resources: read.resources()?,
+                namespaces: read.namespaces()?,
+                page_size: read.number("watch.page_size", 1..=5000)?,
+                timeout: read.time("watch.timeout", 30..=3600)?,
+            },
+            caps: Caps {
+                namespaces: read.number("caps.namespaces", 1..=100_000)?,
+                reasons: read.number("caps.reasons", 1..=10_000)?,
+                nodes: read.number("caps.nodes", 1..=100_000)?,
+            },
+            log: Log {
+                format: read.parsed("log.format", log_format)?,
+                level: read.parsed("log.level", |text| {
+                    crate::logging::directives(text).ok().map(|_| text.to_owned())
+                })?,
+            },
+        })
+    }
+
+    /// What would change with `new`, and whether it can while running.
+    #[must_use]
+    pub fn changes(&self, new: &Self) -> Changes {
+        let mut changes = Changes::default();
+        let mut note = |differs: bool, key, in_place: bool| {
+            if differs {
+                let keys = if in_place { &mut changes.in_place } else { &mut changes.restart };
+                keys.push(key);
+            }
+        };
+        let (http, watch) = (&new.http, &new.watch);
+        note(self.log.level != new.log.level, "log.level", true);
+        note(self.watch.timeout != watch.timeout, "watch.timeout", true);
+        note(self.watch.page_size != watch.page_size, "watch.page_size", true);
+        note(self.http.drain != http.drain, "http.drain", false);
+        note(self.http.listen != http.listen, "http.listen", false);
+        note(self.http.max_connections != http.max_connections, "http.max_connections", false);
+        note(self.http.write_timeout != http.write_timeout, "http.write_timeout", false);
+        note(self.cluster != new.cluster, "cluster", false);
+        note(self.watch.resources != watch.resources, "watch.resources and selectors", false);
+        note(self.watch.namespaces != watch.namespaces, "watch.namespaces", false);
+        note(self.caps != new.caps, "caps", false);
+        note(self.log.format != new.log.format, "log.format", false);
+        changes
+    }
+}
+
+struct Reader<'a>(&'a Raw);
+
+impl Reader<'_> {
+    fn parsed<T>(
+        &self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, ConfigError> {
+        let empty = Written { text: String::new(), origin: "default".into() };
+        let written = self.0.get(name).unwrap_or(&empty);
+        parse(&written.text).ok_or_else(|| wrong(name, written))
+    }
+
+    fn number<T: TryFrom<u64>>(
+        &self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Result<T, ConfigError> {
+        self.parsed(name, |text| {
+            let number = text.parse().ok().filter(|number| range.contains(number))?;
+            T::try_from(number).ok()
+        })
+    }
+
+    fn time(
+        &self,
+        name: &'static str,
+        seconds: RangeInclusive<u64>,
+    ) -> Result<Duration, ConfigError> {
+        let range = Duration::from_secs(*seconds.start())..=Duration::from_secs(*seconds.end());
+        self.parsed(name, |text| duration(text).filter(|time| range.contains(time)))
+    }
+
+    fn resources(&self) -> Result<Vec<Watched>, ConfigError> {
+        let selector = |table: &'static str, resource: &str| {
+            self.0.entries(table).find(|(name, _)| *name == resource).map(|(_, w)| w.text.clone())
+        };
+        let resources = self.parsed("watch.resources", |text| {
+            let mut resources: Vec<&'static Resource> = Vec::new();
+            for name in list(text) {
+                let resource = kinds::find(name)?;
+                if !resources.iter().any(|known| known.name == resource.name) {
+                    resources.push(resource);
+                }
+            }
+            (!resources.is_empty()).then_some(resources)
+        })?;
+        for table in keys::TABLES {
+            for (resource, written) in self.0.entries(table) {
+                let watched = resources.iter().any(|watched| watched.name == resource);
+                let usable = !written.text.is_empty()
+                    && written.text.len() <= 4096
+                    && !written.text.contains(char::is_control);
+                if !watched || !usable {
+                    return Err(wrong(&format!("{table}.{resource}"), written));
+                }
+            }
+        }
+        let watched = |resource: &'static Resource| Watched {
+            resource,
+            label_selector: selector("watch.label_selectors", resource.name),
+            field_selector: selector("watch.field_selectors", resource.name),
+        };
+        Ok(resources.into_iter().map(watched).collect())
+    }
+
+    fn namespaces(&self) -> Result<Vec<String>, ConfigError> {
+        self.parsed("watch.namespaces", |text| {
+            let mut names: Vec<String> = list(text).map(str::to_owned).collect();
+            names.sort();
+            names.dedup();
+            names.iter().all(|name| is_label(name)).then_some(names)
+        })
+    }
+}
+
+fn wrong(name: &str, written: &Written) -> ConfigError {
+    let allowed = keys::find(name).map_or("nothing", |key| key.allowed);
+    let known: Vec<_> = kinds::TABLE.iter().map(|resource| resource.name).collect();
+    let allowed = match name {
+        "watch.resources" => format!("some of {}", known.join(", ")),
+        _ if allowed.ends_with("a resource") => format!("{allowed} that is watched"),
+        _ => allowed.to_owned(),
+    };
+    ConfigError::Value {
+        key: name.into(),
+        origin: written.origin.clone(),
+        found: format!("{:?}", written.text),
+        allowed,
+    }
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+/// An RFC 1123 label, as namespaces are.
+fn is_label(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let inner = name.bytes().all(|byte| letter(byte) || byte == b'-');
+    let ends = name.bytes().next().is_some_and(letter) && name.bytes().last().is_some_and(letter);
+    name.len() <= 63 && inner && ends
+}
+
+fn log_format(text: &str) -> Option<LogFormat> {
+    match text {
+        "auto" => Some(LogFormat::Auto),
+        "text" => Some(LogFormat::Text),
+        "json" => Some(LogFormat::Json),
+        _ => None,
+    }
+}
+
+/// Reads `30s`, `5m`, `1h30m`, `500ms`.
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: u64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let part = match &rest[..end] {
+            "ms" => Duration::from_millis(number),
+            "s" => Duration::from_secs(number),
+            "m" => Duration::from_secs(number.checked_mul(60)?),
+            "h" => Duration::from_secs(number.checked_mul(3600)?),
+            _ => return None,
+        };
+        total = total.checked_add(part)?;
+        rest = &rest[end..];
+    }
+    (!text.is_empty()).then_some(total)
 }

@@ -1,0 +1,408 @@
+//! The wiring: the one place where the daemon's tasks are made.
+
+use std::{
+    future::Future,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context;
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinSet,
+    time::{interval, timeout},
+};
+
+use crate::{
+    api::{
+        ReloadResult, ReloadTrigger,
+        client::Client,
+        connection::Connection,
+        endpoint::{Endpoint, Lookup, SERVICE_ACCOUNT},
+        request::Target,
+    },
+    cli::{REVISION, VERSION},
+    config::{Sources, settings::Settings},
+    exit::Exit,
+    exposition::{
+        Collect, Exposition,
+        catalogue::{
+            BUILD_INFO, CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP_SECONDS, CONFIG_LAST_RELOAD_SUCCESSFUL,
+        },
+    },
+    http::{
+        self, Limits, Router,
+        health::{Check, Health},
+        scrape::Scrapes,
+    },
+    logging::Level,
+    shutdown::{Shutdown, Signal, Signals, Stopping},
+    store::Shown,
+    telemetry::Telemetry,
+    watch::{
+        board::Board,
+        driver::{Parts, Tuning, Watcher},
+    },
+};
+
+/// How often credentials' files are read again.
+const RELOAD: Duration = Duration::from_secs(5);
+/// How often an unverified server is warned of.
+const INSECURE: Duration = Duration::from_secs(60);
+/// How long a scraper may take for its request's head.
+const HEAD: Duration = Duration::from_secs(10);
+/// How long a required cluster may take to answer at the start.
+const REQUIRED: Duration = Duration::from_secs(15);
+
+/// Runs on a runtime of two threads: one that watches and one that serves find each a core.
+///
+/// # Errors
+/// Where the runtime cannot be made, or the work fails.
+pub fn block_on(work: impl Future<Output = Result<(), Exit>>) -> Result<(), Exit> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Exit::internal)?
+        .block_on(work)
+}
+
+/// `kubetally run`: finds the cluster, then watches it until a signal.
+///
+/// # Errors
+/// Where there is no cluster to be found, the address cannot be listened on, or the cluster is
+/// required and cannot be reached.
+pub async fn run(settings: Settings, sources: Sources, level: Level) -> Result<(), Exit> {
+    let signals = Signals::install().map_err(Exit::internal)?;
+    let endpoint = find(&settings)?;
+    let daemon = Daemon::start(&settings, endpoint).await?;
+    if settings.cluster.require {
+        daemon.require().await?;
+    }
+    daemon.until_stopped(signals, Some(Reloads { sources, settings, level })).await
+}
+
+fn find(settings: &Settings) -> Result<Endpoint, Exit> {
+    let lookup = Lookup {
+        kubeconfig: settings.cluster.kubeconfig.clone(),
+        context: settings.cluster.context.clone(),
+        env: &|name| std::env::var(name).ok(),
+        service_account: PathBuf::from(SERVICE_ACCOUNT),
+    };
+    Endpoint::find(&lookup).map_err(Exit::usage)
+}
+
+/// The daemon at work.
+pub struct Daemon {
+    client: Arc<Client>,
+    telemetry: Telemetry,
+    process: Arc<Process>,
+    board: Arc<Board>,
+    tuning: watch::Sender<Tuning>,
+    shutdown: Shutdown,
+    tasks: JoinSet<&'static str>,
+    /// Where it serves.
+    pub address: std::net::SocketAddr,
+}
+
+/// What a reload works with.
+struct Reloads {
+    sources: Sources,
+    settings: Settings,
+    level: Level,
+}
+
+/// The state of the process itself.
+#[derive(Debug, Default)]
+struct Process {
+    reload_failed: AtomicBool,
+    /// In seconds since 1970.
+    reloaded: AtomicI64,
+    /// A task that ended though nobody stopped it.
+    ended: Mutex<Option<&'static str>>,
+}
+
+/// Health, as the board and the process tell it.
+struct Checks {
+    board: Arc<Board>,
+    process: Arc<Process>,
+}
+
+impl Daemon {
+    /// Listens first, then watches: liveness does not wait for the API server.
+    ///
+    /// # Errors
+    /// Where the address cannot be listened on.
+    pub async fn start(settings: &Settings, endpoint: Endpoint) -> Result<Self, Exit> {
+        let listen = settings.http.listen;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot listen on {listen}"))
+            .map_err(Exit::usage)?;
+        let address = listener.local_addr().map_err(Exit::internal)?;
+        let resources: Vec<_> =
+            settings.watch.resources.iter().map(|watched| watched.resource.name).collect();
+        let telemetry = Telemetry::new(&resources).map_err(Exit::internal)?;
+        tracing::info!(
+            version = VERSION,
+            endpoint = %endpoint.url,
+            origin = endpoint.origin,
+            identity = endpoint.identity(),
+            resources = resources.join(","),
+            namespaces = settings.watch.namespaces.join(","),
+            %address,
+            "kubetally starts"
+        );
+        let client = Arc::new(Client::new(endpoint, telemetry.clone()));
+        let tuning =
+            Tuning { timeout: settings.watch.timeout, page_size: settings.watch.page_size };
+        let process = Arc::<Process>::default();
+        process.reloaded.store(unix_now(), Ordering::Relaxed);
+        let mut daemon = Self {
+            client,
+            telemetry,
+            process,
+            board: Arc::default(),
+            tuning: watch::Sender::new(tuning),
+            shutdown: Shutdown::default(),
+            tasks: JoinSet::new(),
+            address,
+        };
+        let collectors = daemon.watch(settings);
+        daemon.serve(settings, listener, collectors);
+        Ok(daemon)
+    }
+
+    /// Makes the stores and their watchers.
+    fn watch(&mut self, settings: &Settings) -> Vec<Arc<dyn Collect>> {
+        let mut board = Board::default();
+        let mut collectors: Vec<Arc<dyn Collect>> = Vec::new();
+        let rotations = watch::Sender::new(0);
+        for watched in &settings.watch.resources {
+            let resource = watched.resource;
+            let namespaces =
+                if resource.namespaced { settings.watch.namespaces.as_slice() } else { &[] };
+            let now = self.client.now() / 1_000_000;
+            let store = (resource.store)(resource.name, namespaces, &settings.caps, now);
+            collectors.push(Arc::new(Shown(Arc::clone(&store))));
+            let scopes = namespaces.iter().cloned().map(Some);
+            let scopes: Vec<_> = if namespaces.is_empty() { vec![None] } else { scopes.collect() };
+            for (scope, namespace) in scopes.into_iter().enumerate() {
+                let watcher = Watcher::new(Parts {
+                    client: Arc::clone(&self.client),
+                    target: Target {
+                        resource,
+                        namespace: namespace.clone(),
+                        label_selector: watched.label_selector.clone(),
+                        field_selector: watched.field_selector.clone(),
+                    },
+                    store: Arc::clone(&store),
+                    scope,
+                    telemetry: self.telemetry.clone(),
+                    row: board.add(resource.name, namespace),
+                    tuning: self.tuning.subscribe(),
+                    rotations: rotations.subscribe(),
+                    seed: fastrand::u64(..),
+                });
+                self.spawn("a watcher", |stopping| watcher.run(stopping.wait()));
+            }
+        }
+        self.board = Arc::new(board);
+        let (client, telemetry) = (Arc::clone(&self.client), self.telemetry.clone());
+        self.spawn("the credentials' reader", |stopping| async move {
+            tokio::select! {
+                () = reload_credentials(&client, &telemetry, &rotations) => {}
+                () = stopping.wait() => {}
+            }
+        });
+        collectors
+    }
+
+    fn serve(
+        &mut self,
+        settings: &Settings,
+        listener: TcpListener,
+        mut collectors: Vec<Arc<dyn Collect>>,
+    ) {
+        collectors.push(Arc::clone(&self.board) as Arc<dyn Collect>);
+        collectors.push(Arc::clone(&self.client) as Arc<dyn Collect>);
+        collectors.push(Arc::clone(&self.process) as Arc<dyn Collect>);
+        collectors.push(Arc::new(self.telemetry.clone()));
+        let health = Checks { board: Arc::clone(&self.board), process: Arc::clone(&self.process) };
+        let router = Arc::new(Router {
+            scrapes: Scrapes::new(collectors, self.telemetry.clone()),
+            health: Arc::new(health),
+        });
+        let limits = Limits {
+            connections: settings.http.max_connections,
+            header_timeout: HEAD,
+            write_timeout: settings.http.write_timeout,
+            drain: settings.http.drain,
+        };
+        self.spawn("the listener", |stopping| {
+            http::serve(listener, router, limits, stopping.wait())
+        });
+    }
+
+    fn spawn<F>(&mut self, name: &'static str, work: impl FnOnce(Stopping) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let work = work(self.shutdown.stopping());
+        self.tasks.spawn(async move {
+            work.await;
+            name
+        });
+    }
+
+    /// Whether the cluster can be reached at all.
+    async fn require(&self) -> Result<(), Exit> {
+        let dial = Connection::dial(&self.client.endpoint, &self.telemetry);
+        let url = &self.client.endpoint.url;
+        match timeout(REQUIRED, dial).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => {
+                Err(Exit::unavailable(anyhow::anyhow!("{url} cannot be reached: {error}")))
+            }
+            Err(_) => Err(Exit::unavailable(anyhow::anyhow!(
+                "{url} cannot be reached within {} s",
+                REQUIRED.as_secs()
+            ))),
+        }
+    }
+
+    /// Works until a signal to stop, then lets every task end.
+    async fn until_stopped(
+        mut self,
+        mut signals: Signals,
+        mut reloads: Option<Reloads>,
+    ) -> Result<(), Exit> {
+        loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::Stop => break,
+                    Signal::Reload => self.reload(reloads.as_mut()),
+                },
+                Some(ended) = self.tasks.join_next() => self.note_end(ended),
+            }
+        }
+        self.stop().await;
+        Ok(())
+    }
+
+    /// Stops: watches end, scrapes under way are answered.
+    pub async fn stop(mut self) {
+        tracing::info!("kubetally stops");
+        self.shutdown.trigger();
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    /// No task ends before its time but by a defect, which liveness tells.
+    fn note_end(&self, ended: Result<&'static str, tokio::task::JoinError>) {
+        let name = ended.unwrap_or("a task that panicked");
+        tracing::error!("{name} has ended; this is a defect of Kubetally");
+        *self.process.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(name);
+    }
+
+    /// SIGHUP: takes over what can change while running, and names what cannot.
+    fn reload(&self, reloads: Option<&mut Reloads>) {
+        let Some(reloads) = reloads else { return };
+        let loaded = reloads.sources.load();
+        self.process.reload_failed.store(loaded.is_err(), Ordering::Relaxed);
+        let new = match loaded {
+            Ok((_, new)) => new,
+            Err(error) => {
+                tracing::error!(%error, "the configuration stays as it was");
+                return;
+            }
+        };
+        let changes = reloads.settings.changes(&new);
+        if let Err(error) = reloads.level.set(&new.log.level) {
+            tracing::error!(%error, "the log level stays as it was");
+        }
+        self.tuning
+            .send_replace(Tuning { timeout: new.watch.timeout, page_size: new.watch.page_size });
+        self.process.reloaded.store(unix_now(), Ordering::Relaxed);
+        tracing::info!(changed = changes.in_place.join(","), "the configuration was read again");
+        if !changes.restart.is_empty() {
+            tracing::warn!(keys = changes.restart.join(","), "these changes need a restart");
+        }
+        let running = &mut reloads.settings;
+        running.log.level = new.log.level;
+        running.watch.timeout = new.watch.timeout;
+        running.watch.page_size = new.watch.page_size;
+    }
+}
+
+/// Reads token, CA and certificate files again and again: the kubelet swaps a symlink, which no
+/// notification of the file tells. Warns of a server that is not verified.
+async fn reload_credentials(
+    client: &Client,
+    telemetry: &Telemetry,
+    rotations: &watch::Sender<u64>,
+) {
+    let mut files = interval(RELOAD);
+    let mut insecure = interval(INSECURE);
+    loop {
+        tokio::select! {
+            _ = files.tick() => {}
+            _ = insecure.tick() => {
+                if client.endpoint.tls.as_ref().is_some_and(|tls| tls.is_insecure()) {
+                    tracing::warn!(
+                        "insecure-skip-tls-verify: anybody in between can read the token and \
+                         make up the cluster"
+                    );
+                }
+                continue;
+            }
+        }
+        let tls = client.endpoint.tls.as_ref();
+        if let Some(result) = client.endpoint.credentials.reload(ReloadTrigger::Timer, tls).await {
+            telemetry.token_reload(ReloadTrigger::Timer, result);
+            if result == ReloadResult::Rotated {
+                tracing::info!("the token was rotated");
+            }
+        }
+        if let Some(result) = tls.and_then(|tls| tls.reload()) {
+            telemetry.ca_reload(result);
+            if result == ReloadResult::Rotated {
+                tracing::info!("the CA or client certificate was rotated");
+            }
+        }
+        let generation = tls.map_or(0, |tls| tls.generation());
+        rotations.send_if_modified(|seen| std::mem::replace(seen, generation) != generation);
+    }
+}
+
+impl Health for Checks {
+    fn live(&self) -> Result<(), String> {
+        match *self.process.ended.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(name) => Err(format!("{name} has ended")),
+            None => Ok(()),
+        }
+    }
+
+    fn ready(&self) -> Vec<Check> {
+        self.board.checks()
+    }
+}
+
+impl Collect for Process {
+    fn collect(&self, out: &mut Exposition) {
+        out.sample(&BUILD_INFO, &[env!("CARGO_PKG_VERSION"), REVISION], 1_u64);
+        let successful = !self.reload_failed.load(Ordering::Relaxed);
+        out.sample(&CONFIG_LAST_RELOAD_SUCCESSFUL, &[], successful);
+        let reloaded = self.reloaded.load(Ordering::Relaxed).unsigned_abs();
+        out.sample(&CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP_SECONDS, &[], reloaded);
+    }
+}
+
+fn unix_now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

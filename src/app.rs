@@ -111,7 +111,7 @@ pub struct Daemon {
 }
 
 /// What a reload works with.
-struct Reloads {
+pub(crate) struct Reloads {
     sources: Sources,
     settings: Settings,
     level: Level,
@@ -277,7 +277,7 @@ impl Daemon {
     }
 
     /// Works until a signal to stop, then lets every task end.
-    async fn until_stopped(
+    pub(crate) async fn until_stopped(
         mut self,
         mut signals: Signals,
         mut reloads: Option<Reloads>,
@@ -293,6 +293,12 @@ impl Daemon {
         }
         self.stop().await;
         Ok(())
+    }
+
+    /// One check for each watcher, as `/readyz` shows them.
+    #[must_use]
+    pub fn checks(&self) -> Vec<Check> {
+        self.board.checks()
     }
 
     /// Stops: watches end, scrapes under way are answered.

@@ -1,6 +1,7 @@
 //! The table of kinds: what can be watched, and where each kind's file is.
 
 pub mod event;
+pub mod namespace;
 pub mod pod;
 
 use std::sync::{Arc, Mutex};
@@ -53,6 +54,17 @@ pub static TABLE: &[Resource] = &[
         cached: false,
         store: |name, scopes, caps, now| {
             Arc::new(Mutex::new(Store::<event::Events>::new(name, scopes, caps, now)))
+        },
+    },
+    Resource {
+        name: "namespaces",
+        group: "",
+        version: "v1",
+        kind: "Namespace",
+        namespaced: false,
+        cached: true,
+        store: |name, scopes, caps, now| {
+            Arc::new(Mutex::new(Store::<namespace::Namespaces>::new(name, scopes, caps, now)))
         },
     },
 ];

@@ -19,6 +19,8 @@ pub mod api;
 pub mod app;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod exit;
 pub mod exposition;
 pub mod http;
@@ -26,6 +28,8 @@ pub mod kinds;
 mod label;
 pub mod logging;
 pub mod shutdown;
+#[cfg(feature = "demo")]
+pub mod sim;
 pub mod store;
 pub mod telemetry;
 pub mod watch;

@@ -36,7 +36,7 @@ fn execute(cli: Cli) -> Result<(), Exit> {
             app::block_on(app::run(settings, sources, level))
         }
         #[cfg(feature = "demo")]
-        Command::Demo(_) => todo!(),
+        Command::Demo(demo) => kubetally::demo::run(&demo),
         Command::Config { check, flags } => config(check, &flags),
         Command::Metrics { format, flags } => {
             let (_, settings) = load(&flags)?;

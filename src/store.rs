@@ -373,7 +373,10 @@ impl<S: Collect> Collect for Snapshot<S> {
     fn collect(&self, out: &mut Exposition) {
         out.sample(&OBJECTS, &[self.resource], self.objects);
         self.namespaces.each(|namespace, population, _| {
-            out.sample(&NAMESPACE_OBJECTS, &[namespace, self.resource], population);
+            // A cluster-scoped object is in none.
+            if !namespace.is_empty() {
+                out.sample(&NAMESPACE_OBJECTS, &[namespace, self.resource], population);
+            }
         });
         self.shown.collect(out);
     }

@@ -246,7 +246,9 @@ impl Leaf {
         })
     }
 
-    fn common_name(&self) -> Option<String> {
+    /// The common name of its subject.
+    #[must_use]
+    pub fn common_name(&self) -> Option<String> {
         let parts = self.subject.split([',', '+']);
         parts.into_iter().find_map(|part| part.trim().strip_prefix("CN=")).map(str::to_owned)
     }

@@ -8,6 +8,7 @@ use crate::{
     },
     kinds::{
         event::{EventType, Observation, Suppressed},
+        namespace::Phase as NamespacePhase,
         pod::{Phase, Qos},
     },
     watch::{Activity, EndCause, Op, RelistCause, SyncMode},
@@ -24,6 +25,7 @@ const NODE: Label = label("node", Values::Nodes);
 const OWNER: Label = label("kind", Values::Reasons);
 const KIND: Label = label("kind", Values::Reasons);
 const PHASE: Label = label("phase", Values::Fixed(Phase::VALUES));
+const NAMESPACE_PHASE: Label = label("phase", Values::Fixed(NamespacePhase::VALUES));
 const QOS: Label = label("qos_class", Values::Fixed(Qos::VALUES));
 const FROM: Label = label("from", Values::Fixed(Phase::VALUES));
 const TO: Label = label("to", Values::Fixed(Phase::VALUES));
@@ -122,6 +124,8 @@ families! {
         "Changes of a pod's phase seen while watching.";
     POD_START_DURATION_SECONDS, "kubetally_pod_start_duration_seconds", STARTS, [],
         "Time from creation to Ready of pods created while watching.";
+    NAMESPACES, "kubetally_namespaces", GAUGE, [NAMESPACE_PHASE],
+        "Namespaces by phase.";
     LABEL_OVERFLOW_TOTAL, "kubetally_label_overflow_total", COUNTER, [METRIC],
         "Observations shown as _other because a cap on label values was reached.";
 

@@ -1,0 +1,95 @@
+//! Faults to inject: which requests they befall, how often, and what happens then.
+
+use bytes::Bytes;
+
+use super::body::BodyFault;
+
+/// A fault for some requests.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// `list`, `watch` or `get`; `None` for each of them.
+    pub verb: Option<&'static str>,
+    /// The plural; `None` for every resource.
+    pub resource: Option<&'static str>,
+    /// How many matching requests are spared first.
+    pub skip: usize,
+    /// How many are befallen then.
+    pub times: usize,
+    /// What happens.
+    pub fault: Fault,
+}
+
+/// What happens to a request.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// It is answered with this.
+    Answer {
+        /// The HTTP status.
+        status: u16,
+        /// `Content-Type`.
+        content_type: &'static str,
+        /// Further headers.
+        headers: Vec<(&'static str, &'static str)>,
+        /// The body.
+        body: Bytes,
+    },
+    /// It is never answered.
+    Silence,
+    /// Its body is faulty.
+    Body(BodyFault),
+}
+
+impl Rule {
+    /// A fault for the next request of this verb and resource.
+    #[must_use]
+    pub const fn once(verb: &'static str, resource: &'static str, fault: Fault) -> Self {
+        Self { verb: Some(verb), resource: Some(resource), skip: 0, times: 1, fault }
+    }
+}
+
+/// The rules in force.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<Rule>);
+
+impl Faults {
+    /// Adds a rule, behind those that there are.
+    pub fn add(&mut self, rule: Rule) {
+        self.0.push(rule);
+    }
+
+    /// Takes all rules back.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// What befalls a request: the fault of the first rule that matches and is not used up.
+    pub fn befall(&mut self, verb: &str, resource: &str) -> Option<Fault> {
+        self.0.retain(|rule| rule.times > 0);
+        let rule = self.0.iter_mut().find(|rule| {
+            rule.verb.is_none_or(|wanted| wanted == verb)
+                && rule.resource.is_none_or(|wanted| wanted == resource)
+        })?;
+        if rule.skip > 0 {
+            rule.skip -= 1;
+            return None;
+        }
+        rule.times -= 1;
+        Some(rule.fault.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_spares_befalls_and_is_used_up() {
+        let mut faults = Faults::default();
+        let rule = Rule::once("watch", "pods", Fault::Silence);
+        faults.add(Rule { skip: 1, times: 2, ..rule });
+        let befallen = |faults: &mut Faults, verb| faults.befall(verb, "pods").is_some();
+        assert!(!befallen(&mut faults, "list"));
+        let watches: Vec<bool> = (0..4).map(|_| befallen(&mut faults, "watch")).collect();
+        assert_eq!(watches, [false, true, true, false]);
+    }
+}

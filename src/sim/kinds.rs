@@ -1,0 +1,105 @@
+//! What the simulated server serves, and how its objects look where they are empty.
+
+use super::events;
+
+/// One resource of the simulated API.
+#[derive(Debug)]
+pub struct Served {
+    /// The API group, empty for the core group.
+    pub group: &'static str,
+    /// The version.
+    pub version: &'static str,
+    /// The plural, as in paths.
+    pub plural: &'static str,
+    /// The kind.
+    pub kind: &'static str,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+    /// Whether it has a watch cache, which sends bookmarks now and then.
+    pub cached: bool,
+    /// What stands in a bookmark behind its metadata: the required fields of the kind, empty.
+    pub empty: &'static str,
+    /// The table that holds its objects; two groups may show one table.
+    pub table: &'static str,
+    /// Turns a body as it is held into a body of this group.
+    pub view: fn(&str) -> String,
+}
+
+impl Served {
+    const fn new(group: &'static str, plural: &'static str, kind: &'static str) -> Self {
+        Self {
+            group,
+            version: "v1",
+            plural,
+            kind,
+            namespaced: true,
+            cached: true,
+            empty: "",
+            table: plural,
+            view: str::to_owned,
+        }
+    }
+
+    /// `v1` or `group/version`.
+    #[must_use]
+    pub fn api_version(&self) -> String {
+        match self.group {
+            "" => self.version.to_owned(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+}
+
+/// Every resource.
+pub static SERVED: &[Served] = &[
+    Served {
+        empty: r#","spec":{"containers":null},"status":{}"#,
+        ..Served::new("", "pods", "Pod")
+    },
+    Served {
+        cached: false,
+        empty: r#","involvedObject":{},"source":{},"firstTimestamp":null,"lastTimestamp":null,"eventTime":null,"reportingComponent":"","reportingInstance":"""#,
+        ..Served::new("", "events", "Event")
+    },
+    Served {
+        cached: false,
+        empty: r#","eventTime":null,"regarding":{},"deprecatedSource":{},"deprecatedFirstTimestamp":null,"deprecatedLastTimestamp":null"#,
+        view: events::as_events_v1,
+        ..Served::new("events.k8s.io", "events", "Event")
+    },
+    Served {
+        namespaced: false,
+        empty: r#","spec":{},"status":{}"#,
+        ..Served::new("", "namespaces", "Namespace")
+    },
+    Served {
+        namespaced: false,
+        empty: r#","spec":{},"status":{"daemonEndpoints":{"kubeletEndpoint":{"Port":0}},"nodeInfo":{"machineID":"","systemUUID":"","bootID":"","kernelVersion":"","osImage":"","containerRuntimeVersion":"","kubeletVersion":"","kubeProxyVersion":"","operatingSystem":"","architecture":""}}"#,
+        ..Served::new("", "nodes", "Node")
+    },
+    Served::new("", "configmaps", "ConfigMap"),
+    Served::new("", "secrets", "Secret"),
+    Served {
+        empty: r#","spec":{"replicas":0,"selector":null,"template":{"metadata":{},"spec":{"containers":null}},"strategy":{}},"status":{}"#,
+        ..Served::new("apps", "deployments", "Deployment")
+    },
+    Served {
+        empty: r#","spec":{"template":{"metadata":{},"spec":{"containers":null}}},"status":{}"#,
+        ..Served::new("batch", "jobs", "Job")
+    },
+];
+
+/// Finds a resource.
+#[must_use]
+pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Served> {
+    let is = |served: &&Served| {
+        served.group == group && served.version == version && served.plural == plural
+    };
+    SERVED.iter().find(is)
+}
+
+/// Whether a group is served in a version.
+#[must_use]
+pub fn has_group(group: &str, version: &str) -> bool {
+    SERVED.iter().any(|served| served.group == group && served.version == version)
+}

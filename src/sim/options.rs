@@ -1,0 +1,203 @@
+//! The options of a list or watch, read and checked as the server checks them.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+
+use super::answer::Failure;
+
+/// What a query asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// A watch instead of a list.
+    pub watch: bool,
+    /// At most so many items; 0 for all.
+    pub limit: usize,
+    /// The token of the page before.
+    pub next: String,
+    /// As written: empty, `0` or a number.
+    pub resource_version: String,
+    /// `Exact`, `NotOlderThan` or empty.
+    pub resource_version_match: String,
+    /// Whether the initial state comes first on a watch.
+    pub send_initial_events: Option<bool>,
+    /// Whether bookmarks may come.
+    pub allow_bookmarks: bool,
+    /// In seconds.
+    pub timeout: Option<u64>,
+    /// As written.
+    pub label_selector: String,
+    /// As written.
+    pub field_selector: String,
+}
+
+impl Options {
+    /// Reads a query.
+    #[must_use]
+    pub fn parse(query: &str) -> Self {
+        let mut options = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let truth = matches!(&*value, "1" | "true");
+            match &*name {
+                "watch" => options.watch = truth,
+                "limit" => options.limit = value.parse().unwrap_or(0),
+                "continue" => options.next = value.into_owned(),
+                "resourceVersion" => options.resource_version = value.into_owned(),
+                "resourceVersionMatch" => options.resource_version_match = value.into_owned(),
+                "sendInitialEvents" => options.send_initial_events = Some(truth),
+                "allowWatchBookmarks" => options.allow_bookmarks = truth,
+                "timeoutSeconds" => options.timeout = value.parse().ok(),
+                "labelSelector" => options.label_selector = value.into_owned(),
+                "fieldSelector" => options.field_selector = value.into_owned(),
+                _ => {}
+            }
+        }
+        options
+    }
+
+    /// Refuses what does not go together, in the order of the server's own validation
+    /// (apimachinery, `ValidateListOptions`).
+    ///
+    /// # Errors
+    /// 422, as the server words it.
+    pub fn validate(&self, streaming_lists: bool) -> Result<(), Failure> {
+        let wrong = |field: &str, message: &str| Err(Failure::invalid_options(field, message));
+        let matched = self.resource_version_match.as_str();
+        if self.send_initial_events.is_some() {
+            let field = "sendInitialEvents";
+            return match () {
+                () if !self.watch => wrong(field, "sendInitialEvents is forbidden for list"),
+                () if !streaming_lists => wrong(
+                    field,
+                    "sendInitialEvents is forbidden for watch unless the WatchList feature gate is \
+                     enabled",
+                ),
+                () if matched != "NotOlderThan" => wrong(
+                    "resourceVersionMatch",
+                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+                ),
+                () => Ok(()),
+            };
+        }
+        let field = "resourceVersionMatch";
+        match () {
+            () if matched.is_empty() => Ok(()),
+            () if self.watch => wrong(
+                field,
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            ),
+            () if !self.next.is_empty() => {
+                wrong(field, "resourceVersionMatch is forbidden when continue is provided")
+            }
+            () if self.resource_version.is_empty() => {
+                wrong(field, "resourceVersionMatch is forbidden unless resourceVersion is provided")
+            }
+            () if matched == "Exact" && self.resource_version == "0" => wrong(
+                field,
+                "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+            ),
+            () => Ok(()),
+        }
+    }
+
+    /// The resourceVersion as a number, 0 where there is none.
+    ///
+    /// # Errors
+    /// 400 where it is no number.
+    pub fn version(&self) -> Result<u64, Failure> {
+        let text = self.resource_version.as_str();
+        if text.is_empty() {
+            return Ok(0);
+        }
+        text.parse().map_err(|_| {
+            let message = format!(
+                "invalid resource version: resourceVersion: Invalid value: \"{text}\": \
+                 strconv.ParseUint: parsing \"{text}\": invalid syntax"
+            );
+            Failure::new(400, "BadRequest", message)
+        })
+    }
+}
+
+/// Where a list goes on: the content of a continue token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Next {
+    v: String,
+    /// The resourceVersion of the whole list.
+    pub rv: i64,
+    /// The key to start after, with a NUL behind it.
+    pub start: String,
+}
+
+impl Next {
+    /// Goes on after this object of the list at `rv`.
+    #[must_use]
+    pub fn after(rv: i64, start: String) -> Self {
+        Self { v: "meta.k8s.io/v1".into(), rv, start: format!("{start}\0") }
+    }
+
+    /// As a token.
+    #[must_use]
+    pub fn token(&self) -> String {
+        let json = serde_json::to_string(self).unwrap_or_default();
+        URL_SAFE_NO_PAD.encode(json)
+    }
+
+    /// Reads a token.
+    ///
+    /// # Errors
+    /// 400 where it is none.
+    pub fn parse(token: &str) -> Result<Self, Failure> {
+        let wrong = |why: String| {
+            let message = format!("invalid continue token: continue key is not valid: {why}");
+            Failure::new(400, "BadRequest", message)
+        };
+        let json = URL_SAFE_NO_PAD
+            .decode(token)
+            .map_err(|_| wrong("illegal base64 data at input byte 0".into()))?;
+        serde_json::from_slice(&json).map_err(|_| {
+            let first = json.first().copied().unwrap_or_default();
+            let shown = match first {
+                b' '..=b'~' => char::from(first).to_string(),
+                _ => format!("\\x{first:02x}"),
+            };
+            wrong(format!("invalid character '{shown}' looking for beginning of value"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("limit=5", true, None)]
+    #[case("watch=1&resourceVersion=7&allowWatchBookmarks=true", true, None)]
+    #[case("watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan", true, None)]
+    #[case("watch=1&sendInitialEvents=true", true, Some("requires setting resourceVersionMatch"))]
+    #[case(
+        "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan",
+        false,
+        Some("WatchList feature gate")
+    )]
+    #[case("resourceVersionMatch=Exact", true, Some("unless resourceVersion is provided"))]
+    #[case("resourceVersionMatch=Exact&resourceVersion=0", true, Some("is forbidden for"))]
+    #[case("resourceVersionMatch=Exact&continue=a", true, Some("when continue is provided"))]
+    fn goes_together(#[case] query: &str, #[case] streams: bool, #[case] expected: Option<&str>) {
+        let refused = Options::parse(query).validate(streams).err();
+        assert_eq!(refused.is_some(), expected.is_some(), "{refused:?}");
+        if let Some((failure, expected)) = refused.zip(expected) {
+            assert!(failure.message.contains(expected), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_goes_round() {
+        let token =
+            "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6NjUzLCJzdGFydCI6Ii9zaG9wL3NpZGVjYXJzXHUwMDAwIn0";
+        let next = Next::parse(token).expect("a token");
+        assert_eq!(next, Next::after(653, "/shop/sidecars".into()));
+        assert_eq!(next.token(), token);
+    }
+}

@@ -1,0 +1,361 @@
+//! Connections, routes, who may what.
+
+use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
+
+use http::{
+    Method, Request, Response,
+    header::{ACCEPT, AUTHORIZATION},
+};
+use http_body_util::{Either, Full};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
+use serde_json::json;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    Seen, Shared,
+    answer::{Body, FLOW, Failure, Head},
+    auth::{self, ANONYMOUS},
+    body::{BodyFault, Writer},
+    fault::Fault,
+    kinds::{self, Served},
+    list::list,
+    options::Options,
+    state::{Key, uuid},
+    watch::Watch,
+};
+use crate::api::tls::Leaf;
+
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Takes connections until the listener is taken away or `shared` cuts them.
+pub async fn accept(listener: &TcpListener, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        while connections.try_join_next().is_some() {}
+        connections.spawn(connection(stream, Arc::clone(shared)));
+    }
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    // Whoever fails in the handshake or later finds it out without us.
+    let _ended = converse(stream, &shared).await;
+}
+
+async fn converse(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let acceptor = TlsAcceptor::from(shared.tls());
+    let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await??;
+    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let peer = certificate.and_then(Leaf::read).and_then(|leaf| leaf.common_name());
+    let mut leave = shared.goaway.subscribe();
+    let unauthorized = Arc::new(Notify::new());
+    let service = service_fn(|request| {
+        let (shared, peer) = (Arc::clone(shared), peer.clone());
+        let unauthorized = Arc::clone(&unauthorized);
+        async move {
+            let response = respond(&shared, peer, request).await;
+            // As on the real server, a 401 is the last answer of its connection.
+            if response.status() == 401 {
+                unauthorized.notify_one();
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().title_case_headers(true);
+    builder.http2().max_concurrent_streams(100);
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = serving.as_mut() => Some(ended),
+        _ = leave.changed() => None,
+        () = unauthorized.notified() => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    ended.map_err(io::Error::other)
+}
+
+async fn respond(
+    shared: &Arc<Shared>,
+    peer: Option<String>,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let mut head = Head { audit_id: shared.audit_id(), now: shared.now_seconds(), flow: None };
+    match answer(shared, peer, &request, &mut head).await {
+        Ok(response) => response,
+        Err(failure) => head.refuse(&failure),
+    }
+}
+
+/// Authentication, then priority and fairness, then authorization, then the work.
+async fn answer(
+    shared: &Arc<Shared>,
+    peer: Option<String>,
+    request: &Request<Incoming>,
+    head: &mut Head,
+) -> Result<Response<Body>, Failure> {
+    let uri = request.uri();
+    let query = uri.query().unwrap_or_default();
+    let options = Options::parse(query);
+    let place = Place::find(uri.path());
+    let (verb, plural) = (place.verb(&options), place.plural());
+    shared.note(Seen { verb, path: uri.path().into(), query: query.into() });
+    let mut body_fault = None;
+    match shared.befall(verb, plural) {
+        Some(Fault::Silence) => std::future::pending().await,
+        Some(Fault::Answer { status, content_type, headers, body }) => {
+            let body = Either::Left(Full::new(body));
+            return Ok(head.answer(status, content_type, &headers, body));
+        }
+        Some(Fault::Body(fault)) => body_fault = Some(fault),
+        None => {}
+    }
+    let user = user(shared, peer, request)?;
+    head.flow = shared.options.priority_and_fairness.then_some(FLOW);
+    let route = match place {
+        Place::Path(path) => return Ok(path_answer(path, head)),
+        Place::Nowhere => return Ok(head.text(404, "404 page not found\n")),
+        Place::Resource(route) => route,
+    };
+    let of = (route.group, route.plural);
+    let namespace = route.namespace;
+    if !shared.accounts().allows(&user, verb, of, namespace) {
+        let message = auth::forbidden(&user, verb, of, namespace);
+        let details = match of.0 {
+            "" => json!({"kind": of.1}),
+            group => json!({"group": group, "kind": of.1}),
+        };
+        return Err(Failure::new(403, "Forbidden", message).with(details));
+    }
+    let Some(served) = route.served else {
+        let message = "the server could not find the requested resource";
+        return Err(Failure::new(404, "NotFound", message).with(json!({})));
+    };
+    if request.method() != Method::GET {
+        let message = "the server does not allow this method on the requested resource";
+        return Err(Failure::new(405, "MethodNotAllowed", message).with(json!({})));
+    }
+    acceptable(request)?;
+    match route.name {
+        Some(name) => get(shared, served, namespace, name, head),
+        None => collection(shared, served, namespace, &options, body_fault, head),
+    }
+}
+
+fn user(
+    shared: &Shared,
+    peer: Option<String>,
+    request: &Request<Incoming>,
+) -> Result<String, Failure> {
+    let Some(header) = request.headers().get(AUTHORIZATION) else {
+        return Ok(peer.unwrap_or_else(|| ANONYMOUS.into()));
+    };
+    let token = header.to_str().ok().and_then(|header| header.strip_prefix("Bearer "));
+    let now = shared.now_seconds().cast_signed();
+    let user = token.and_then(|token| shared.accounts().user(token.trim(), now));
+    user.ok_or_else(|| Failure::new(401, "Unauthorized", "Unauthorized"))
+}
+
+fn acceptable(request: &Request<Incoming>) -> Result<(), Failure> {
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let json = |offer: &str| {
+        let offer = offer.split(';').next().unwrap_or_default().trim();
+        ["application/json", "application/*", "*/*"].contains(&offer)
+    };
+    if accept.is_none_or(|accept| accept.split(',').any(json)) {
+        return Ok(());
+    }
+    let message = "406: Not Acceptable\n\nAvailable representations: application/json, \
+                   application/yaml, application/vnd.kubernetes.protobuf, \
+                   application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+    Err(Failure { indented: true, ..Failure::new(406, "NotAcceptable", message).with(json!({})) })
+}
+
+fn get(
+    shared: &Shared,
+    served: &Served,
+    namespace: Option<&str>,
+    name: &str,
+    head: &Head,
+) -> Result<Response<Body>, Failure> {
+    let key = Key { namespace: namespace.unwrap_or_default().into(), name: name.into() };
+    let snapshot = shared.state().snapshot(served.table, None).unwrap_or_default();
+    let Some(object) = snapshot.get(&key) else {
+        let plural = served.plural;
+        let details = json!({"name": name, "kind": plural});
+        let message = format!("{plural} \"{name}\" not found");
+        return Err(Failure::new(404, "NotFound", message).with(details));
+    };
+    let body = (served.view)(&object.body);
+    let rest = body.strip_prefix('{').unwrap_or(&body);
+    let (kind, version) = (served.kind, served.api_version());
+    Ok(head.json(format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{version}\",{rest}\n")))
+}
+
+fn collection(
+    shared: &Arc<Shared>,
+    served: &'static Served,
+    namespace: Option<&str>,
+    options: &Options,
+    fault: Option<BodyFault>,
+    head: &Head,
+) -> Result<Response<Body>, Failure> {
+    options.validate(shared.options.streaming_lists)?;
+    let (mut writer, body) = Writer::new(fault);
+    if options.watch {
+        let watch = Watch::new(served, namespace.map(str::to_owned), options)?;
+        tokio::spawn(watch.run(Arc::clone(shared), writer));
+    } else {
+        let text = list(&shared.state(), served, namespace, options)?;
+        tokio::spawn(async move {
+            // Cut off or whole: nobody waits for the writer.
+            let _over = writer.write(text).await;
+        });
+    }
+    Ok(head.stream(body))
+}
+
+fn path_answer(path: &str, head: &Head) -> Response<Body> {
+    match path {
+        "/version" => head.json(serde_json::to_string_pretty(&version()).unwrap_or_default()),
+        "/api" => head.json(concat!(
+            r#"{"kind":"APIVersions","versions":["v1"],"#,
+            r#""serverAddressByClientCIDRs":[{"clientCIDR":"0.0.0.0/0","serverAddress":"127.0.0.1:6443"}]}"#,
+            "\n"
+        )),
+        _ => head.text(200, "ok"),
+    }
+}
+
+fn version() -> serde_json::Value {
+    json!({
+        "major": "1",
+        "minor": "36",
+        "emulationMajor": "1",
+        "emulationMinor": "36",
+        "minCompatibilityMajor": "1",
+        "minCompatibilityMinor": "35",
+        "gitVersion": "v1.36.0-sim",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": "",
+        "platform": "linux/amd64",
+    })
+}
+
+/// What a path names.
+#[derive(Debug, PartialEq, Eq)]
+enum Place<'a> {
+    /// A path that is no resource.
+    Path(&'a str),
+    Resource(Route<'a>),
+    Nowhere,
+}
+
+#[derive(Debug)]
+struct Route<'a> {
+    group: &'a str,
+    plural: &'a str,
+    served: Option<&'static Served>,
+    namespace: Option<&'a str>,
+    name: Option<&'a str>,
+}
+
+impl PartialEq for Route<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.group, self.plural, self.namespace, self.name)
+            == (other.group, other.plural, other.namespace, other.name)
+    }
+}
+
+impl Eq for Route<'_> {}
+
+impl<'a> Place<'a> {
+    fn find(path: &'a str) -> Self {
+        if ["/version", "/livez", "/readyz", "/healthz", "/api"].contains(&path) {
+            return Self::Path(path);
+        }
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        let (group, version, rest) = match parts.as_slice() {
+            ["api", version, rest @ ..] => ("", *version, rest),
+            ["apis", group, version, rest @ ..] => (*group, *version, rest),
+            _ => return Self::Nowhere,
+        };
+        if !kinds::has_group(group, version) {
+            return Self::Nowhere;
+        }
+        let (namespace, plural, name) = match rest {
+            ["namespaces", namespace, plural] => (Some(*namespace), *plural, None),
+            ["namespaces", namespace, plural, name] => (Some(*namespace), *plural, Some(*name)),
+            [plural] => (None, *plural, None),
+            [plural, name] => (None, *plural, Some(*name)),
+            _ => return Self::Nowhere,
+        };
+        let served = kinds::find(group, version, plural);
+        Self::Resource(Route { group, plural, served, namespace, name })
+    }
+
+    fn plural(&self) -> &'a str {
+        match self {
+            Self::Resource(route) => route.plural,
+            Self::Path(_) | Self::Nowhere => "",
+        }
+    }
+
+    const fn verb(&self, options: &Options) -> &'static str {
+        match self {
+            Self::Resource(Route { name: None, .. }) if options.watch => "watch",
+            Self::Resource(Route { name: None, .. }) => "list",
+            _ => "get",
+        }
+    }
+}
+
+impl Shared {
+    fn audit_id(&self) -> String {
+        uuid(&mut self.random())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        let resource = |group, plural, namespace, name| {
+            Place::Resource(Route { group, plural, served: None, namespace, name })
+        };
+        for (path, expected) in [
+            ("/api/v1/pods", resource("", "pods", None, None)),
+            ("/api/v1/namespaces/shop/pods", resource("", "pods", Some("shop"), None)),
+            ("/api/v1/namespaces/shop/pods/a", resource("", "pods", Some("shop"), Some("a"))),
+            ("/api/v1/namespaces/shop", resource("", "namespaces", None, Some("shop"))),
+            ("/apis/apps/v1/deployments", resource("apps", "deployments", None, None)),
+            ("/apis/batch/v1/nothings", resource("batch", "nothings", None, None)),
+            ("/apis/none.example/v1/things", Place::Nowhere),
+            ("/livez", Place::Path("/livez")),
+            ("/", Place::Nowhere),
+        ] {
+            assert_eq!(Place::find(path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! WATCH: the initial state where it is asked for, then every change, with bookmarks.
+
+use std::{fmt::Write, sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    Shared,
+    answer::Failure,
+    body::{Over, Writer},
+    kinds::Served,
+    list,
+    options::Options,
+    selector::Selector,
+    state::{Change, Object},
+};
+
+/// How long a watch lasts that does not say how long.
+const DEFAULT: Duration = Duration::from_secs(1800);
+/// How long before its end a watch of a cached resource gets a last bookmark.
+const LAST_BOOKMARK: Duration = Duration::from_secs(2);
+
+/// A watch that was granted.
+#[derive(Debug)]
+pub struct Watch {
+    served: &'static Served,
+    namespace: Option<String>,
+    selector: Selector,
+    bookmarks: bool,
+    /// `None`: from the present state, which comes first.
+    from: Option<u64>,
+    lasts: Duration,
+}
+
+impl Watch {
+    /// Checks what is asked for.
+    ///
+    /// # Errors
+    /// What the server refuses, as it words it.
+    pub fn new(
+        served: &'static Served,
+        namespace: Option<String>,
+        options: &Options,
+    ) -> Result<Self, Failure> {
+        let version = options.version()?;
+        let initial = version == 0 || options.send_initial_events == Some(true);
+        Ok(Self {
+            served,
+            namespace,
+            selector: list::selector(served, options)?,
+            bookmarks: options.allow_bookmarks,
+            from: (!initial).then_some(version),
+            lasts: options.timeout.map_or(DEFAULT, Duration::from_secs),
+        })
+    }
+
+    /// Writes until the end of the watch, or until nobody reads any more.
+    pub async fn run(self, shared: Arc<Shared>, mut writer: Writer) {
+        // Either end is the end of the body; there is nothing left to do.
+        let _over = self.write(&shared, &mut writer).await;
+    }
+
+    async fn write(&self, shared: &Shared, writer: &mut Writer) -> Result<(), Over> {
+        let end = Instant::now() + self.lasts;
+        let mut revision = shared.revision.subscribe();
+        let mut sent = match self.from {
+            Some(version) => version,
+            None => self.initial(shared, writer).await?,
+        };
+        let mut bookmark = Instant::now() + shared.options.bookmark_period;
+        let mut last_bookmark = Some(end - LAST_BOOKMARK.min(self.lasts));
+        loop {
+            revision.mark_unchanged();
+            let (changes, now) = {
+                let state = shared.state();
+                (state.since(self.served.table, sent), state.revision())
+            };
+            let Ok(changes) = changes else {
+                return self.expired(shared, sent, writer).await;
+            };
+            if let Some(last) = changes.last() {
+                sent = last.object.version;
+            }
+            writer.write(self.events(&changes)).await?;
+            let cached = self.served.cached && self.bookmarks;
+            let due = last_bookmark.map_or(bookmark, |last| last.min(bookmark)).min(end);
+            tokio::select! {
+                () = writer.closed() => return Err(Over),
+                () = sleep_until(end) => return Ok(()),
+                () = sleep_until(due), if cached && due < end => {
+                    bookmark = Instant::now() + shared.options.bookmark_period;
+                    last_bookmark = last_bookmark.filter(|last| *last > Instant::now());
+                    if now >= sent {
+                        writer.write(self.bookmark(now, false)).await?;
+                    }
+                }
+                _ = revision.changed() => {}
+            }
+        }
+    }
+
+    /// The present state; gives its resourceVersion.
+    async fn initial(&self, shared: &Shared, writer: &mut Writer) -> Result<u64, Over> {
+        let (snapshot, version) = {
+            let state = shared.state();
+            (state.snapshot(self.served.table, None).unwrap_or_default(), state.revision())
+        };
+        for object in snapshot.values().filter(|object| self.selects(object)) {
+            writer.write(self.event("ADDED", object)).await?;
+        }
+        if self.bookmarks {
+            writer.write(self.bookmark(version, true)).await?;
+        }
+        Ok(version)
+    }
+
+    async fn expired(&self, shared: &Shared, from: u64, writer: &mut Writer) -> Result<(), Over> {
+        let floor = shared.state().floor(self.served.table);
+        let message = match self.served.cached {
+            true => format!("too old resource version: {from} ({floor})"),
+            false => "The resourceVersion for the provided watch is too old.".into(),
+        };
+        let status = Failure::new(410, "Expired", message).status();
+        writer.write(format!("{{\"type\":\"ERROR\",\"object\":{status}}}\n")).await
+    }
+
+    /// Entering the selection is an addition, leaving it a deletion.
+    fn events(&self, changes: &[Change]) -> String {
+        let mut out = String::new();
+        for Change { before, object, deleted } in changes {
+            let was = before.as_ref().is_some_and(|before| self.selects(before));
+            let is = !deleted && self.selects(object);
+            let kind = match (was, is) {
+                (false, false) => continue,
+                (false, true) => "ADDED",
+                (true, true) => "MODIFIED",
+                (true, false) => "DELETED",
+            };
+            out.push_str(&self.event(kind, object));
+        }
+        out
+    }
+
+    fn event(&self, kind: &str, object: &Object) -> String {
+        let body = (self.served.view)(&object.body);
+        let (of, api_version) = (self.served.kind, self.served.api_version());
+        let rest = body.strip_prefix('{').unwrap_or(&body);
+        format!(
+            "{{\"type\":\"{kind}\",\"object\":{{\"kind\":\"{of}\",\"apiVersion\":\"{api_version}\",{rest}}}\n"
+        )
+    }
+
+    fn bookmark(&self, version: u64, initial_events_end: bool) -> String {
+        let Served { kind, empty, .. } = self.served;
+        let mut out = String::new();
+        let annotation = match initial_events_end {
+            true => r#","annotations":{"k8s.io/initial-events-end":"true"}"#,
+            false => "",
+        };
+        // Writing to a String cannot fail.
+        writeln!(
+            out,
+            r#"{{"type":"BOOKMARK","object":{{"kind":"{kind}","apiVersion":"{}","metadata":{{"resourceVersion":"{version}"{annotation}}}{empty}}}}}"#,
+            self.served.api_version()
+        )
+        .unwrap_or_default();
+        out
+    }
+
+    fn selects(&self, object: &Object) -> bool {
+        self.namespace.as_ref().is_none_or(|namespace| object.key.namespace == *namespace)
+            && self.selector.matches(&object.body)
+    }
+}

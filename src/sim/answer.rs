@@ -27,6 +27,10 @@ pub struct Head {
 pub const FLOW: [&str; 2] =
     ["6bc5db4c-b4a2-411f-be73-545cd6767e0b", "40fe81aa-22d0-4c81-bf83-9a8ec664591e"];
 
+/// Those of requests without credentials.
+pub const ANONYMOUS_FLOW: [&str; 2] =
+    ["2cb5db48-f618-42c1-bd7e-b1074bea3a32", "970fe069-06e2-4051-a9d7-7b3a7c132ac8"];
+
 impl Head {
     /// An answer with these headers beside the usual ones; Go writes them sorted.
     #[must_use]

@@ -39,6 +39,19 @@ pub enum Fault {
     Body(BodyFault),
 }
 
+impl Fault {
+    /// Too many requests are under way, as the server says it.
+    #[must_use]
+    pub fn too_many_requests() -> Self {
+        Self::Answer {
+            status: 429,
+            content_type: "text/plain; charset=utf-8",
+            headers: vec![("Retry-After", "1"), ("X-Content-Type-Options", "nosniff")],
+            body: Bytes::from_static(b"Too many requests, please try again later.\n"),
+        }
+    }
+}
+
 impl Rule {
     /// A fault for the next request of this verb and resource.
     #[must_use]

@@ -1,9 +1,17 @@
 //! The options of a list or watch, read and checked as the server checks them.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    alphabet::URL_SAFE,
+    engine::general_purpose::{GeneralPurpose, NO_PAD},
+};
 use serde::{Deserialize, Serialize};
 
 use super::answer::Failure;
+
+/// As lenient as Go's.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&URL_SAFE, NO_PAD.with_decode_allow_trailing_bits(true));
 
 /// What a query asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -139,7 +147,7 @@ impl Next {
     #[must_use]
     pub fn token(&self) -> String {
         let json = serde_json::to_string(self).unwrap_or_default();
-        URL_SAFE_NO_PAD.encode(json)
+        BASE64.encode(json)
     }
 
     /// Reads a token.
@@ -151,7 +159,7 @@ impl Next {
             let message = format!("invalid continue token: continue key is not valid: {why}");
             Failure::new(400, "BadRequest", message)
         };
-        let json = URL_SAFE_NO_PAD
+        let json = BASE64
             .decode(token)
             .map_err(|_| wrong("illegal base64 data at input byte 0".into()))?;
         serde_json::from_slice(&json).map_err(|_| {

@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     Seen, Shared,
-    answer::{Body, FLOW, Failure, Head},
+    answer::{ANONYMOUS_FLOW, Body, FLOW, Failure, Head},
     auth::{self, ANONYMOUS},
     body::{BodyFault, Writer},
     fault::Fault,
@@ -127,7 +127,8 @@ async fn answer(
         None => {}
     }
     let user = user(shared, peer, request)?;
-    head.flow = shared.options.priority_and_fairness.then_some(FLOW);
+    let flow = if user == ANONYMOUS { ANONYMOUS_FLOW } else { FLOW };
+    head.flow = shared.options.priority_and_fairness.then_some(flow);
     let route = match place {
         Place::Path(path) => return Ok(path_answer(path, head)),
         Place::Nowhere => return Ok(head.text(404, "404 page not found\n")),

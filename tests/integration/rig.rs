@@ -1,0 +1,270 @@
+//! A simulated API server, the daemon that watches it, and what a scraper sees of it.
+
+use std::{collections::BTreeMap, fs, net::SocketAddr, path::PathBuf, time::Duration};
+
+use kubetally::{
+    api::endpoint::{Endpoint, Lookup},
+    app::Daemon,
+    config::Sources,
+    sim::{Options, Sim, auth::Right},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{interval, timeout},
+};
+
+/// Whom the daemon is in these tests.
+pub const USER: &str = "system:serviceaccount:kubetally:kubetally";
+/// How long anything may take before a test gives up; nothing is expected to come near.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A cluster and a folder with a mounted service account.
+pub struct Cluster {
+    /// The API server.
+    pub sim: Sim,
+    /// The service account's files.
+    pub account: TempDir,
+}
+
+/// A running daemon.
+pub struct Watching {
+    daemon: Daemon,
+    /// Where it serves.
+    pub address: SocketAddr,
+}
+
+impl Cluster {
+    /// With rights to pods and events.
+    pub async fn start(options: Options) -> Self {
+        let sim = Sim::start(options).await.expect("a server");
+        sim.grant(USER, vec![Right::to_watch("", "pods"), Right::to_watch("", "events")]);
+        let account = tempfile::tempdir().expect("a folder");
+        let cluster = Self { sim, account };
+        cluster.write("token", &cluster.token());
+        cluster.write("ca.crt", cluster.sim.authority().pem());
+        cluster.write("namespace", "kubetally");
+        cluster
+    }
+
+    /// A token that is good for an hour.
+    pub fn token(&self) -> String {
+        self.sim.issue("kubetally", "kubetally", Duration::from_secs(3600))
+    }
+
+    /// Writes a file of the service account.
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.account.path().join(name), text).expect("written");
+    }
+
+    /// Finds the cluster as a pod does.
+    pub fn endpoint(&self) -> Endpoint {
+        let address = self.sim.address();
+        let env = |name: &str| match name {
+            "KUBERNETES_SERVICE_HOST" => Some(address.ip().to_string()),
+            "KUBERNETES_SERVICE_PORT" => Some(address.port().to_string()),
+            _ => None,
+        };
+        let service_account = self.account.path().into();
+        let lookup = Lookup { kubeconfig: None, context: None, env: &env, service_account };
+        Endpoint::find(&lookup).expect("a cluster")
+    }
+
+    /// Finds the cluster by this kubeconfig.
+    pub fn endpoint_by(&self, kubeconfig: &Value) -> Endpoint {
+        self.write("config", &kubeconfig.to_string());
+        let kubeconfig: Option<PathBuf> = Some(self.account.path().join("config"));
+        let lookup = Lookup {
+            kubeconfig,
+            context: None,
+            env: &|_| None,
+            service_account: PathBuf::from("/nowhere"),
+        };
+        Endpoint::find(&lookup).expect("a cluster")
+    }
+
+    /// A kubeconfig of this user; its cluster is this one.
+    pub fn kubeconfig(&self, user: &Value) -> Value {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "here",
+            "contexts": [{"name": "here", "context": {"cluster": "sim", "user": "me"}}],
+            "clusters": [{"name": "sim", "cluster": {
+                "server": format!("https://{}", self.sim.address()),
+                "certificate-authority": "ca.crt",
+            }}],
+            "users": [{"name": "me", "user": user}],
+        })
+    }
+
+    /// Starts the daemon as a pod would, with settings beside the defaults.
+    pub async fn watch(&self, settings: &[(&str, &str)]) -> Watching {
+        Watching::start(self.endpoint(), settings).await
+    }
+
+    /// How many requests of this verb came for a path that ends so.
+    pub fn requests(&self, verb: &str, path: &str) -> usize {
+        let all = self.sim.requests();
+        all.iter().filter(|seen| seen.verb == verb && seen.path.ends_with(path)).count()
+    }
+}
+
+impl Watching {
+    /// Starts the daemon.
+    pub async fn start(endpoint: Endpoint, settings: &[(&str, &str)]) -> Self {
+        let mut flags = vec![("http.listen", "127.0.0.1:0")];
+        flags.extend(settings);
+        let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned(), "test".into());
+        let sources =
+            Sources { flags: flags.into_iter().map(owned).collect(), ..Sources::default() };
+        let (_, settings) = sources.load().expect("settings");
+        let daemon = Daemon::start(&settings, endpoint).await.expect("a daemon");
+        let address = daemon.address;
+        Self { daemon, address }
+    }
+
+    /// GET: the status and the body.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        get(self.address, path).await
+    }
+
+    /// Every series of a scrape.
+    pub async fn scrape(&self) -> Scrape {
+        let (status, text) = self.get("/metrics").await;
+        assert_eq!(status, 200, "{text}");
+        Scrape::parse(&text)
+    }
+
+    /// Scrapes until this holds; gives that scrape.
+    pub async fn until(&self, what: &str, holds: impl Fn(&Scrape) -> bool) -> Scrape {
+        let mut last = None;
+        let found = timeout(PATIENCE, async {
+            let mut look = interval(Duration::from_millis(20));
+            loop {
+                look.tick().await;
+                let scrape = self.scrape().await;
+                if holds(&scrape) {
+                    return scrape;
+                }
+                last = Some(scrape);
+            }
+        });
+        match found.await {
+            Ok(scrape) => scrape,
+            Err(_) => panic!("not in time: {what}; the last scrape:\n{last:#?}"),
+        }
+    }
+
+    /// Waits until everything that can be watched is.
+    pub async fn until_ready(&self) {
+        let ready = timeout(PATIENCE, async {
+            let mut look = interval(Duration::from_millis(20));
+            while self.get("/readyz").await.0 != 200 {
+                look.tick().await;
+            }
+        });
+        if ready.await.is_err() {
+            panic!("not ready in time: {:?}", self.get("/readyz?verbose").await);
+        }
+    }
+
+    /// Stops the daemon.
+    pub async fn stop(self) {
+        self.daemon.stop().await;
+    }
+}
+
+/// The series of a scrape and their values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scrape(pub BTreeMap<String, f64>);
+
+impl Scrape {
+    fn parse(text: &str) -> Self {
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        let parsed = samples.map(|line| {
+            let (series, value) = line.rsplit_once(' ').expect("a sample");
+            (series.to_owned(), value.parse().expect("a number"))
+        });
+        Self(parsed.collect())
+    }
+
+    /// The value of a series; 0 where there is none.
+    pub fn value(&self, series: &str) -> f64 {
+        self.0.get(series).copied().unwrap_or(0.0)
+    }
+
+    /// Whether a series has this value.
+    pub fn is(&self, series: &str, value: f64) -> bool {
+        self.0.get(series).is_some_and(|found| (found - value).abs() < 1e-9)
+    }
+
+    /// The series whose names begin so, without those that are 0.
+    pub fn starting(&self, prefix: &str) -> BTreeMap<String, f64> {
+        let ours =
+            self.0.iter().filter(|(series, value)| series.starts_with(prefix) && **value != 0.0);
+        ours.map(|(series, value)| (series.clone(), *value)).collect()
+    }
+
+    /// The sum of the series whose names begin so.
+    pub fn sum(&self, prefix: &str) -> f64 {
+        self.starting(prefix).values().sum()
+    }
+}
+
+/// GET over plain HTTP: the status and the body.
+pub async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let text = timeout(PATIENCE, async {
+        let mut stream = TcpStream::connect(address).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        Ok::<_, std::io::Error>(text)
+    });
+    let text = text.await.expect("an answer in time").expect("an answer");
+    let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.expect("a status"), body.to_owned())
+}
+
+/// A pod of the shape that the tests need.
+pub fn pod(namespace: &str, name: &str, phase: &str) -> Value {
+    json!({
+        "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
+        "spec": {"containers": [{"name": "app", "image": "app:v1"}]},
+        "status": {"phase": phase, "qosClass": "BestEffort"},
+    })
+}
+
+/// An event that has happened so often.
+pub fn event(namespace: &str, name: &str, count: u32) -> Value {
+    let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    json!({
+        "metadata": {"name": name, "namespace": namespace},
+        "involvedObject": {"kind": "Pod", "namespace": namespace, "name": "a"},
+        "reason": "BackOff",
+        "message": "Back-off restarting failed container",
+        "source": {"component": "kubelet"},
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": count,
+        "type": "Warning",
+        "eventTime": null,
+        "reportingComponent": "kubelet",
+        "reportingInstance": "node-a",
+    })
+}
+
+/// The series of pods by phase as these objects have them, counted anew.
+pub fn recount(pods: &[Value]) -> BTreeMap<String, f64> {
+    let mut counted = BTreeMap::new();
+    for pod in pods {
+        let (namespace, phase) = (&pod["metadata"]["namespace"], &pod["status"]["phase"]);
+        let series = format!("kubetally_pods{{namespace={namespace},phase={phase}}}");
+        *counted.entry(series).or_default() += 1.0;
+    }
+    counted
+}

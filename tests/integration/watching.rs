@@ -1,0 +1,262 @@
+//! What is in the cluster is in a scrape, exactly, however it is listed and whatever happens.
+
+use std::time::SystemTime;
+
+use kubetally::sim::{
+    Options,
+    body::BodyFault,
+    fault::{Fault, Rule},
+    state::Key,
+    workload::{Workload, Write},
+};
+use rstest::rstest;
+
+use crate::rig::{Cluster, event, pod, recount};
+
+fn apply(cluster: &Cluster, writes: Vec<Write>) {
+    for write in writes {
+        match write {
+            Write::Put(table, object) => {
+                cluster.sim.put(table, object);
+            }
+            Write::Delete(table, keys) => {
+                cluster.sim.delete(table, &keys);
+            }
+        }
+    }
+}
+
+fn key(namespace: &str, name: &str) -> Key {
+    Key { namespace: namespace.into(), name: name.into() }
+}
+
+#[rstest]
+#[case::streamed(Options::default())]
+#[case::by_pages(Options { streaming_lists: false, ..Options::default() })]
+#[case::over_http1(Options { alpn: vec!["http/1.1"], ..Options::default() })]
+#[tokio::test]
+async fn a_busy_cluster_is_counted_exactly(#[case] options: Options) {
+    let cluster = Cluster::start(options).await;
+    let mut workload = Workload::new(7, SystemTime::now());
+    apply(&cluster, workload.populate(500));
+    let daemon = cluster.watch(&[("watch.page_size", "100")]).await;
+    daemon.until_ready().await;
+    for _ in 0..1_000 {
+        apply(&cluster, workload.step(SystemTime::now()));
+    }
+    let pods = cluster.sim.objects("pods");
+    let (expected, events) = (recount(&pods), cluster.sim.objects("events").len());
+    let scrape = daemon
+        .until("the recount", |scrape| {
+            scrape.starting("kubetally_pods{") == expected
+                && scrape.value("kubetally_objects{resource=\"events\"}") as usize == events
+        })
+        .await;
+    assert!(scrape.is("kubetally_objects{resource=\"pods\"}", pods.len() as f64));
+    assert_eq!(scrape.sum("kubetally_watch_relists_total"), 0.0);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_event_says_happened_is_counted_once() {
+    let cluster = Cluster::start(Options::default()).await;
+    cluster.sim.put("events", event("shop", "old", 40));
+    let daemon = cluster.watch(&[]).await;
+    daemon.until_ready().await;
+    const OCCURRENCES: &str =
+        "kubetally_event_occurrences_total{type=\"Warning\",kind=\"Pod\",reason=\"BackOff\"}";
+    for (name, count) in [("old", 42), ("new", 3), ("new", 3), ("new", 7)] {
+        cluster.sim.put("events", event("shop", name, count));
+    }
+    let scrape = daemon.until("2 + 7 occurrences", |scrape| scrape.is(OCCURRENCES, 9.0)).await;
+    assert!(scrape.is("kubetally_event_suppressed_total{cause=\"baseline\"}", 1.0));
+    assert!(scrape.is("kubetally_event_suppressed_total{cause=\"duplicate\"}", 1.0));
+    // It expires, and its recorder goes on under the same name.
+    cluster.sim.delete("events", &[key("shop", "new")]);
+    cluster.sim.put("events", event("shop", "new", 8));
+    let scrape = daemon.until("one more", |scrape| scrape.is(OCCURRENCES, 10.0)).await;
+    assert!(scrape.is("kubetally_event_warnings_total{namespace=\"shop\"}", 10.0));
+}
+
+#[tokio::test]
+async fn only_the_namespaces_asked_for_are_watched() {
+    let cluster = Cluster::start(Options::default()).await;
+    for namespace in ["a", "b", "c"] {
+        cluster.sim.put("pods", pod(namespace, "one", "Running"));
+    }
+    let daemon = cluster.watch(&[("watch.namespaces", "a,c")]).await;
+    daemon.until_ready().await;
+    let scrape = daemon.scrape().await;
+    assert!(scrape.is("kubetally_objects{resource=\"pods\"}", 2.0), "{scrape:?}");
+    assert!(scrape.starting("kubetally_pods{namespace=\"b\"").is_empty());
+    assert_eq!(cluster.requests("watch", "/namespaces/a/pods"), 1);
+    assert_eq!(cluster.requests("watch", "/v1/pods"), 0);
+}
+
+#[tokio::test]
+async fn what_leaves_a_selection_is_no_longer_counted() {
+    let cluster = Cluster::start(Options::default()).await;
+    for name in ["a", "b"] {
+        cluster.sim.put("pods", pod("shop", name, "Running"));
+    }
+    let daemon = cluster.watch(&[("watch.field_selectors.pods", "status.phase=Running")]).await;
+    daemon.until("both", |scrape| scrape.is("kubetally_objects{resource=\"pods\"}", 2.0)).await;
+    cluster.sim.put("pods", pod("shop", "a", "Succeeded"));
+    daemon.until("one", |scrape| scrape.is("kubetally_objects{resource=\"pods\"}", 1.0)).await;
+}
+
+#[tokio::test]
+async fn it_serves_before_the_server_answers_and_is_ready_when_all_is_listed() {
+    let cluster = Cluster::start(Options::default()).await;
+    cluster.sim.put("pods", pod("shop", "a", "Running"));
+    cluster.sim.inject(Rule { times: usize::MAX, ..Rule::once("watch", "pods", Fault::Silence) });
+    let daemon = cluster.watch(&[]).await;
+    let scrape = daemon
+        .until("events are listed", |scrape| {
+            scrape.is("kubetally_watch_synced{resource=\"events\"}", 1.0)
+        })
+        .await;
+    assert!(scrape.is("kubetally_objects{resource=\"events\"}", 0.0), "{scrape:?}");
+    assert!(scrape.starting("kubetally_pods").is_empty(), "nothing is shown of half a list");
+    assert!(!scrape.0.contains_key("kubetally_objects{resource=\"pods\"}"));
+    assert_eq!(daemon.get("/livez").await, (200, "ok\n".into()));
+    let (status, text) = daemon.get("/readyz?verbose").await;
+    assert_eq!(status, 503);
+    assert!(text.contains("[-] pods") && text.contains("[+] events"), "{text}");
+    // The server is replaced by one that answers.
+    cluster.sim.heal();
+    cluster.sim.cut();
+    daemon.until_ready().await;
+    assert!(daemon.scrape().await.is("kubetally_objects{resource=\"pods\"}", 1.0));
+}
+
+#[tokio::test]
+async fn nothing_answers_and_yet_it_serves() {
+    let cluster = Cluster::start(Options::default()).await;
+    cluster.sim.fall();
+    let daemon = cluster.watch(&[]).await;
+    const REFUSED: &str = "kubetally_api_transport_errors_total{reason=\"refused\"}";
+    daemon.until("refused", |scrape| scrape.value(REFUSED) >= 2.0).await;
+    assert_eq!(daemon.get("/livez").await.0, 200);
+    assert_eq!(daemon.get("/readyz").await.0, 503);
+    cluster.sim.rise();
+    daemon.until_ready().await;
+}
+
+#[tokio::test]
+async fn broken_connections_resume_where_they_were() {
+    let cluster = Cluster::start(Options::default()).await;
+    let daemon = cluster.watch(&[]).await;
+    daemon.until_ready().await;
+    for round in 0..5 {
+        let expected = f64::from(round + 1);
+        cluster.sim.put("pods", pod("shop", &format!("pod-{round}"), "Running"));
+        cluster.sim.put("events", event("shop", "e", u32::try_from(round).unwrap_or(0) + 1));
+        daemon
+            .until("the change", |scrape| {
+                scrape.is("kubetally_objects{resource=\"pods\"}", expected)
+                    && scrape.is("kubetally_event_warnings_total{namespace=\"shop\"}", expected)
+            })
+            .await;
+        cluster.sim.cut();
+    }
+    let scrape = daemon.scrape().await;
+    assert_eq!(scrape.sum("kubetally_watch_relists_total"), 0.0, "{scrape:?}");
+    assert_eq!(cluster.requests("list", "/pods"), 0);
+}
+
+#[tokio::test]
+async fn an_expired_version_is_one_relist_that_finds_what_was_missed() {
+    let cluster = Cluster::start(Options::default()).await;
+    for name in ["stays", "goes"] {
+        cluster.sim.put("pods", pod("shop", name, "Running"));
+    }
+    cluster.sim.put("events", event("shop", "e", 1));
+    let daemon = cluster.watch(&[]).await;
+    daemon.until_ready().await;
+    cluster.sim.fall();
+    cluster.sim.delete("pods", &[key("shop", "goes")]);
+    cluster.sim.put("pods", pod("shop", "comes", "Pending"));
+    cluster.sim.put("events", event("shop", "e", 5));
+    cluster.sim.compact();
+    cluster.sim.rise();
+    let expected = recount(&cluster.sim.objects("pods"));
+    let scrape = daemon
+        .until("the state after", |scrape| scrape.starting("kubetally_pods{") == expected)
+        .await;
+    assert!(scrape.is("kubetally_watch_relists_total{resource=\"pods\",cause=\"expired\"}", 1.0));
+    daemon
+        .until("the occurrences after", |scrape| {
+            scrape.is("kubetally_event_warnings_total{namespace=\"shop\"}", 4.0)
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn garbage_on_a_watch_is_a_relist_and_no_loss() {
+    let cluster = Cluster::start(Options::default()).await;
+    cluster.sim.put("pods", pod("shop", "a", "Running"));
+    let garbage =
+        BodyFault::Insert(0, "{\"type\":\"ADDED\",\"object\":{\"metadata\":[]}}\n".into());
+    cluster.sim.inject(Rule { skip: 1, ..Rule::once("watch", "pods", Fault::Body(garbage)) });
+    let daemon = cluster.watch(&[]).await;
+    daemon.until_ready().await;
+    cluster.sim.cut();
+    cluster.sim.put("pods", pod("shop", "b", "Running"));
+    let scrape =
+        daemon.until("both", |scrape| scrape.is("kubetally_objects{resource=\"pods\"}", 2.0)).await;
+    assert!(scrape.is("kubetally_watch_relists_total{resource=\"pods\",cause=\"decode\"}", 1.0));
+    assert!(scrape.is("kubetally_api_transport_errors_total{reason=\"decode\"}", 1.0));
+}
+
+#[tokio::test]
+async fn a_list_that_breaks_off_removes_nothing_and_shows_nothing_by_halves() {
+    let options = Options { streaming_lists: false, ..Options::default() };
+    let cluster = Cluster::start(options).await;
+    for at in 0..20 {
+        cluster.sim.put("pods", pod("shop", &format!("pod-{at}"), "Running"));
+    }
+    let daemon = cluster.watch(&[]).await;
+    daemon.until_ready().await;
+    cluster.sim.fall();
+    cluster.sim.delete("pods", &[key("shop", "pod-0")]);
+    cluster.sim.compact();
+    cluster.sim.inject(Rule::once("list", "pods", Fault::Body(BodyFault::Break(2_000))));
+    cluster.sim.rise();
+    const PODS: &str = "kubetally_objects{resource=\"pods\"}";
+    let scrape = daemon
+        .until("19 pods", |scrape| {
+            assert!(scrape.is(PODS, 20.0) || scrape.is(PODS, 19.0), "half a list is shown");
+            scrape.is(PODS, 19.0)
+        })
+        .await;
+    assert!(
+        scrape.is("kubetally_watch_relists_total{resource=\"pods\",cause=\"incomplete\"}", 1.0)
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_ends_no_watch() {
+    let cluster = Cluster::start(Options::default()).await;
+    let daemon = cluster.watch(&[]).await;
+    daemon.until_ready().await;
+    cluster.sim.go_away();
+    cluster.sim.put("pods", pod("shop", "a", "Running"));
+    let scrape = daemon
+        .until("the pod", |scrape| scrape.is("kubetally_objects{resource=\"pods\"}", 1.0))
+        .await;
+    assert!(scrape.is("kubetally_watch_connected{resource=\"pods\"}", 1.0));
+    assert_eq!(cluster.requests("watch", "/pods"), 1);
+}
+
+#[tokio::test]
+async fn bytes_in_any_pieces_are_the_same_objects() {
+    let cluster = Cluster::start(Options::default()).await;
+    let mut workload = Workload::new(3, SystemTime::now());
+    apply(&cluster, workload.populate(30));
+    cluster.sim.inject(Rule::once("watch", "pods", Fault::Body(BodyFault::Pieces(7))));
+    let daemon = cluster.watch(&[]).await;
+    daemon.until_ready().await;
+    let expected = recount(&cluster.sim.objects("pods"));
+    assert_eq!(daemon.scrape().await.starting("kubetally_pods{"), expected);
+}

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{Either, Full};
 use serde_json::{Map, Value, json};
 
-use super::body::Streamed;
+use super::{body::Streamed, options::Problem};
 
 /// The body of an answer.
 pub type Body = Either<Full<Bytes>, Streamed>;
@@ -114,7 +114,7 @@ impl Head {
 pub struct Failure {
     /// The HTTP status.
     pub code: u16,
-    /// One word for programs.
+    /// One word for programs; empty where the server has none.
     pub reason: &'static str,
     /// For people.
     pub message: String,
@@ -153,24 +153,41 @@ impl Failure {
         Self { next: Some(next), ..Self::new(410, "Expired", message) }
     }
 
-    /// 504: the resourceVersion is one of the future.
+    /// 504: the resourceVersion is one of the future. A watch cache has waited for it before it
+    /// says so, and proposes to try again.
     #[must_use]
-    pub fn too_large(version: u64, revision: u64) -> Self {
+    pub fn too_large(version: u64, revision: u64, cached: bool) -> Self {
         let message =
             format!("Timeout: Too large resource version: {version}, current: {revision}");
         let cause =
             json!({"reason": "ResourceVersionTooLarge", "message": "Too large resource version"});
-        let details = json!({"causes": [cause], "retryAfterSeconds": 1});
-        Self { retry_after: Some(1), ..Self::new(504, "Timeout", message).with(details) }
+        let mut details = json!({"causes": [cause]});
+        if cached {
+            details["retryAfterSeconds"] = 1.into();
+        }
+        let retry_after = cached.then_some(1);
+        Self { retry_after, ..Self::new(504, "Timeout", message).with(details) }
     }
 
     /// 422: list options that do not go together.
     #[must_use]
-    pub fn invalid_options(field: &str, message: &str) -> Self {
-        let message = format!("Forbidden: {message}");
-        let cause = json!({"reason": "FieldValueForbidden", "message": message, "field": field});
-        let details = json!({"group": "meta.k8s.io", "kind": "ListOptions", "causes": [cause]});
-        let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {field}: {message}");
+    pub fn invalid_options(problems: &[Problem]) -> Self {
+        let texts: Vec<_> = problems
+            .iter()
+            .map(|Problem { field, message, .. }| format!("{field}: {message}"))
+            .collect();
+        let text = match texts.as_slice() {
+            [text] => text.clone(),
+            texts => format!("[{}]", texts.join(", ")),
+        };
+        let causes: Vec<_> = problems
+            .iter()
+            .map(|Problem { field, reason, message }| {
+                json!({"reason": reason, "message": message, "field": field})
+            })
+            .collect();
+        let details = json!({"group": "meta.k8s.io", "kind": "ListOptions", "causes": causes});
+        let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {text}");
         Self::new(422, "Invalid", message).with(details)
     }
 
@@ -187,8 +204,10 @@ impl Failure {
             "metadata": metadata,
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
         });
+        if !self.reason.is_empty() {
+            status["reason"] = self.reason.into();
+        }
         if let Some(details) = &self.details {
             status["details"] = Value::clone(details);
         }

@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::json;
+use serde_json::{Map, json};
 
-use super::{kinds::Served, state::uuid};
+use super::{answer::Failure, kinds::Served, state::uuid};
 
 /// Whoever asks without saying who.
 pub const ANONYMOUS: &str = "system:anonymous";
+
+/// The paths that anybody may get.
+const PUBLIC: &[&str] = &["/healthz", "/livez", "/readyz", "/version"];
+/// The paths that whoever says who they are may get.
+const DISCOVERY: &[&str] = &["/api"];
 
 /// A right: these verbs on this resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,21 +129,53 @@ impl Accounts {
         let rights = self.rights.get(user).into_iter().flatten();
         rights.into_iter().any(|right| right.covers(verb, served, namespace))
     }
+
+    /// Whether a user may get a path that is no resource: some anybody may, discovery whoever says
+    /// who they are (the roles `system:public-info-viewer` and `system:discovery`).
+    #[must_use]
+    pub fn allows_path(&self, user: &str, path: &str) -> bool {
+        PUBLIC.contains(&path)
+            || (user != ANONYMOUS && DISCOVERY.contains(&path))
+            || self.rights.get(user).is_some_and(|rights| rights.contains(&Right::to_anything()))
+    }
 }
 
-/// What the server says to a user who may not.
+/// The refusal of a user who may not do this to a resource, or to one object of it.
 #[must_use]
-pub fn forbidden(user: &str, verb: &str, served: (&str, &str), namespace: Option<&str>) -> String {
+pub fn forbidden(
+    user: &str,
+    verb: &str,
+    served: (&str, &str),
+    namespace: Option<&str>,
+    name: Option<&str>,
+) -> Failure {
     let (group, plural) = served;
-    let of = if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") };
+    let mut of = if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") };
+    let mut details = Map::new();
+    if let Some(name) = name {
+        of.push_str(&format!(" \"{name}\""));
+        details.insert("name".into(), name.into());
+    }
+    if !group.is_empty() {
+        details.insert("group".into(), group.into());
+    }
+    details.insert("kind".into(), plural.into());
     let place = match namespace {
         Some(namespace) => format!("in the namespace \"{namespace}\""),
         None => "at the cluster scope".into(),
     };
-    format!(
+    let message = format!(
         "{of} is forbidden: User \"{user}\" cannot {verb} resource \"{plural}\" in API group \
          \"{group}\" {place}"
-    )
+    );
+    Failure::new(403, "Forbidden", message).with(details.into())
+}
+
+/// The refusal of a user who may not get a path that is no resource.
+#[must_use]
+pub fn forbidden_path(user: &str, path: &str) -> Failure {
+    let message = format!("forbidden: User \"{user}\" cannot get path \"{path}\"");
+    Failure::new(403, "Forbidden", message).with(json!({}))
 }
 
 /// Group and plural.

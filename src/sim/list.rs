@@ -21,7 +21,7 @@ pub fn list(
     options: &Options,
 ) -> Result<String, Failure> {
     let selector = selector(served, options)?;
-    let (version, after) = place(state, options)?;
+    let (version, after) = place(state, served, options)?;
     let objects =
         state.snapshot(served.table, Some(version)).map_err(|Compacted| match &after {
             Some(after) => {
@@ -59,8 +59,14 @@ pub fn selector(served: &Served, options: &Options) -> Result<Selector, Failure>
 }
 
 /// The resourceVersion to list at and the key to start at.
-fn place(state: &State, options: &Options) -> Result<(u64, Option<String>), Failure> {
-    let asked = options.version()?;
+fn place(
+    state: &State,
+    served: &Served,
+    options: &Options,
+) -> Result<(u64, Option<String>), Failure> {
+    let asked = options.version().map_err(|message| {
+        Failure::new(400, "BadRequest", format!("invalid resource version: {message}"))
+    })?;
     if !options.next.is_empty() {
         if asked != 0 {
             let message = "specifying resource version is not allowed when using continue";
@@ -71,7 +77,7 @@ fn place(state: &State, options: &Options) -> Result<(u64, Option<String>), Fail
         return Ok((version, Some(start)));
     }
     if asked > state.revision() {
-        return Err(Failure::too_large(asked, state.revision()));
+        return Err(Failure::too_large(asked, state.revision(), served.cached));
     }
     let legacy = options.resource_version_match.is_empty() && options.limit > 0 && asked > 0;
     let exact = options.resource_version_match == "Exact" || legacy;

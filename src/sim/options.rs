@@ -1,5 +1,7 @@
 //! The options of a list or watch, read and checked as the server checks them.
 
+use std::str::FromStr;
+
 use base64::{
     Engine,
     alphabet::URL_SAFE,
@@ -36,7 +38,22 @@ pub struct Options {
     pub label_selector: String,
     /// As written.
     pub field_selector: String,
+    /// What of the query could not be read, as the server words it.
+    pub malformed: Option<String>,
 }
+
+/// One thing that is wrong with the options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The option.
+    pub field: &'static str,
+    /// One word for programs.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+const CONTINUED: &str = "resourceVersionMatch is forbidden when continue is provided";
 
 impl Options {
     /// Reads a query.
@@ -44,16 +61,16 @@ impl Options {
     pub fn parse(query: &str) -> Self {
         let mut options = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let truth = matches!(&*value, "1" | "true");
+            let truth = !(value == "0" || value.eq_ignore_ascii_case("false"));
             match &*name {
                 "watch" => options.watch = truth,
-                "limit" => options.limit = value.parse().unwrap_or(0),
+                "limit" => options.limit = options.number(&value).unwrap_or(0),
                 "continue" => options.next = value.into_owned(),
                 "resourceVersion" => options.resource_version = value.into_owned(),
                 "resourceVersionMatch" => options.resource_version_match = value.into_owned(),
                 "sendInitialEvents" => options.send_initial_events = Some(truth),
                 "allowWatchBookmarks" => options.allow_bookmarks = truth,
-                "timeoutSeconds" => options.timeout = value.parse().ok(),
+                "timeoutSeconds" => options.timeout = options.number(&value),
                 "labelSelector" => options.label_selector = value.into_owned(),
                 "fieldSelector" => options.field_selector = value.into_owned(),
                 _ => {}
@@ -62,67 +79,126 @@ impl Options {
         options
     }
 
-    /// Refuses what does not go together, in the order of the server's own validation
-    /// (apimachinery, `ValidateListOptions`).
+    fn number<T: FromStr>(&mut self, text: &str) -> Option<T> {
+        let number = text.parse().ok();
+        if number.is_none() {
+            let message = format!("strconv.ParseInt: parsing \"{text}\": invalid syntax");
+            self.malformed.get_or_insert(message);
+        }
+        number
+    }
+
+    /// Refuses what cannot be read, and then what does not go together, as the server's own
+    /// validation does (apimachinery, `ValidateListOptions`).
     ///
     /// # Errors
-    /// 422, as the server words it.
+    /// 400 or 422, as the server words it.
     pub fn validate(&self, streaming_lists: bool) -> Result<(), Failure> {
-        let wrong = |field: &str, message: &str| Err(Failure::invalid_options(field, message));
+        if let Some(message) = &self.malformed {
+            return Err(Failure::new(400, "BadRequest", message));
+        }
+        let problems = match self.watch {
+            true => self.watch_problems(streaming_lists),
+            false => self.list_problems(),
+        };
+        if problems.is_empty() { Ok(()) } else { Err(Failure::invalid_options(&problems)) }
+    }
+
+    fn list_problems(&self) -> Vec<Problem> {
+        let forbidden = |why| Problem::forbidden("resourceVersionMatch", why);
         let matched = self.resource_version_match.as_str();
+        let mut problems = Vec::new();
+        if !matched.is_empty() {
+            if self.resource_version.is_empty() {
+                problems.push(forbidden(
+                    "resourceVersionMatch is forbidden unless resourceVersion is provided",
+                ));
+            }
+            if !self.next.is_empty() {
+                problems.push(forbidden(CONTINUED));
+            }
+            if !["Exact", "NotOlderThan"].contains(&matched) {
+                problems.push(Problem::unsupported_match(matched, &["Exact", "NotOlderThan", ""]));
+            }
+            if matched == "Exact" && self.resource_version == "0" {
+                problems.push(forbidden(
+                    "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+                ));
+            }
+        }
         if self.send_initial_events.is_some() {
-            let field = "sendInitialEvents";
-            return match () {
-                () if !self.watch => wrong(field, "sendInitialEvents is forbidden for list"),
-                () if !streaming_lists => wrong(
+            let why = "sendInitialEvents is forbidden for list";
+            problems.push(Problem::forbidden("sendInitialEvents", why));
+        }
+        problems
+    }
+
+    fn watch_problems(&self, streaming_lists: bool) -> Vec<Problem> {
+        let forbidden = Problem::forbidden;
+        let matched = self.resource_version_match.as_str();
+        let field = "resourceVersionMatch";
+        let mut problems = Vec::new();
+        if self.send_initial_events.is_some() {
+            if matched != "NotOlderThan" {
+                problems.push(forbidden(
                     field,
+                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+                ));
+            }
+            if !streaming_lists {
+                problems.push(forbidden(
+                    "sendInitialEvents",
                     "sendInitialEvents is forbidden for watch unless the WatchList feature gate is \
                      enabled",
-                ),
-                () if matched != "NotOlderThan" => wrong(
-                    "resourceVersionMatch",
-                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-                ),
-                () => Ok(()),
-            };
-        }
-        let field = "resourceVersionMatch";
-        match () {
-            () if matched.is_empty() => Ok(()),
-            () if self.watch => wrong(
-                field,
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-            ),
-            () if !self.next.is_empty() => {
-                wrong(field, "resourceVersionMatch is forbidden when continue is provided")
+                ));
             }
-            () if self.resource_version.is_empty() => {
-                wrong(field, "resourceVersionMatch is forbidden unless resourceVersion is provided")
-            }
-            () if matched == "Exact" && self.resource_version == "0" => wrong(
-                field,
-                "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
-            ),
-            () => Ok(()),
         }
+        if !matched.is_empty() {
+            if self.send_initial_events.is_none() {
+                problems.push(forbidden(
+                    field,
+                    "resourceVersionMatch is forbidden for watch unless sendInitialEvents is \
+                     provided",
+                ));
+            }
+            if matched != "NotOlderThan" {
+                problems.push(Problem::unsupported_match(matched, &["NotOlderThan"]));
+            }
+            if !self.next.is_empty() {
+                problems.push(forbidden(field, CONTINUED));
+            }
+        }
+        problems
     }
 
     /// The resourceVersion as a number, 0 where there is none.
     ///
     /// # Errors
-    /// 400 where it is no number.
-    pub fn version(&self) -> Result<u64, Failure> {
+    /// What the server says where it is no number.
+    pub fn version(&self) -> Result<u64, String> {
         let text = self.resource_version.as_str();
         if text.is_empty() {
             return Ok(0);
         }
         text.parse().map_err(|_| {
-            let message = format!(
-                "invalid resource version: resourceVersion: Invalid value: \"{text}\": \
-                 strconv.ParseUint: parsing \"{text}\": invalid syntax"
-            );
-            Failure::new(400, "BadRequest", message)
+            format!(
+                "resourceVersion: Invalid value: \"{text}\": strconv.ParseUint: parsing \
+                 \"{text}\": invalid syntax"
+            )
         })
+    }
+}
+
+impl Problem {
+    fn forbidden(field: &'static str, why: &str) -> Self {
+        Self { field, reason: "FieldValueForbidden", message: format!("Forbidden: {why}") }
+    }
+
+    fn unsupported_match(found: &str, supported: &[&str]) -> Self {
+        let supported: Vec<_> = supported.iter().map(|value| format!("{value:?}")).collect();
+        let supported = supported.join(", ");
+        let message = format!("Unsupported value: {found:?}: supported values: {supported}");
+        Self { field: "resourceVersionMatch", reason: "FieldValueNotSupported", message }
     }
 }
 

@@ -87,6 +87,11 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
 
 fn requirement(part: &str) -> Result<Requirement, String> {
     let owned = |text: &str| text.trim().to_owned();
+    let end = part.find(|c| !"!=<>".contains(c)).unwrap_or(part.len());
+    let operator = &part[..end];
+    if !["", "!"].contains(&operator) {
+        return Err(format!("found '{operator}', expected: !, identifier, or 'end of string'"));
+    }
     if let Some(key) = part.strip_prefix('!') {
         return Ok(Requirement::Absent(owned(key)));
     }
@@ -99,11 +104,13 @@ fn requirement(part: &str) -> Result<Requirement, String> {
         };
     }
     let (key, equal, value) = comparison(part);
-    match (equal, part.contains(char::is_whitespace)) {
+    match (equal, part.split_whitespace().nth(1)) {
         (Some(true), _) => Ok(Requirement::In(owned(key), vec![owned(value)])),
         (Some(false), _) => Ok(Requirement::NotIn(owned(key), vec![owned(value)])),
-        (None, false) => Ok(Requirement::Exists(owned(key))),
-        (None, true) => Err(format!("unable to parse requirement: found '{part}'")),
+        (None, None) => Ok(Requirement::Exists(owned(key))),
+        (None, Some(second)) => Err(format!(
+            "unable to parse requirement: found '{second}', expected: in, notin, =, ==, !=, gt, lt"
+        )),
     }
 }
 
@@ -154,7 +161,8 @@ mod tests {
     }
 
     #[rstest]
-    #[case("a b c", "", "unable to parse requirement")]
+    #[case("a b c", "", "unable to parse requirement: found 'b', expected: in, notin")]
+    #[case("==", "", "found '==', expected: !, identifier")]
     #[case("", "spec.colour=red", "field label not supported: spec.colour")]
     #[case("", "involvedObject.kind=Pod", "field label not supported")]
     #[case("", "metadata.name", "can't understand")]

@@ -130,21 +130,21 @@ async fn answer(
     let flow = if user == ANONYMOUS { ANONYMOUS_FLOW } else { FLOW };
     head.flow = shared.options.priority_and_fairness.then_some(flow);
     let route = match place {
+        Place::Path(path) if !shared.accounts().allows_path(&user, path) => {
+            return Err(auth::forbidden_path(&user, path));
+        }
         Place::Path(path) => return Ok(path_answer(path, head)),
-        Place::Nowhere => return Ok(head.text(404, "404 page not found\n")),
         Place::Resource(route) => route,
     };
     let of = (route.group, route.plural);
     let namespace = route.namespace;
     if !shared.accounts().allows(&user, verb, of, namespace) {
-        let message = auth::forbidden(&user, verb, of, namespace);
-        let details = match of.0 {
-            "" => json!({"kind": of.1}),
-            group => json!({"group": group, "kind": of.1}),
-        };
-        return Err(Failure::new(403, "Forbidden", message).with(details));
+        return Err(auth::forbidden(&user, verb, of, namespace, route.name));
     }
-    let Some(served) = route.served else {
+    if !kinds::has_group(route.group, route.version) {
+        return Ok(head.text(404, "404 page not found\n"));
+    }
+    let Some(served) = kinds::find(route.group, route.version, route.plural) else {
         let message = "the server could not find the requested resource";
         return Err(Failure::new(404, "NotFound", message).with(json!({})));
     };
@@ -240,7 +240,8 @@ fn path_answer(path: &str, head: &Head) -> Response<Body> {
             r#""serverAddressByClientCIDRs":[{"clientCIDR":"0.0.0.0/0","serverAddress":"127.0.0.1:6443"}]}"#,
             "\n"
         )),
-        _ => head.text(200, "ok"),
+        "/healthz" | "/livez" | "/readyz" => head.text(200, "ok"),
+        _ => head.text(404, "404 page not found\n"),
     }
 }
 
@@ -265,59 +266,42 @@ fn version() -> serde_json::Value {
 /// What a path names.
 #[derive(Debug, PartialEq, Eq)]
 enum Place<'a> {
-    /// A path that is no resource.
+    /// A path that is no resource, of any group.
     Path(&'a str),
     Resource(Route<'a>),
-    Nowhere,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Route<'a> {
     group: &'a str,
+    version: &'a str,
     plural: &'a str,
-    served: Option<&'static Served>,
     namespace: Option<&'a str>,
     name: Option<&'a str>,
 }
 
-impl PartialEq for Route<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        (self.group, self.plural, self.namespace, self.name)
-            == (other.group, other.plural, other.namespace, other.name)
-    }
-}
-
-impl Eq for Route<'_> {}
-
 impl<'a> Place<'a> {
     fn find(path: &'a str) -> Self {
-        if ["/version", "/livez", "/readyz", "/healthz", "/api"].contains(&path) {
-            return Self::Path(path);
-        }
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         let (group, version, rest) = match parts.as_slice() {
             ["api", version, rest @ ..] => ("", *version, rest),
             ["apis", group, version, rest @ ..] => (*group, *version, rest),
-            _ => return Self::Nowhere,
+            _ => return Self::Path(path),
         };
-        if !kinds::has_group(group, version) {
-            return Self::Nowhere;
-        }
         let (namespace, plural, name) = match rest {
             ["namespaces", namespace, plural] => (Some(*namespace), *plural, None),
             ["namespaces", namespace, plural, name] => (Some(*namespace), *plural, Some(*name)),
             [plural] => (None, *plural, None),
             [plural, name] => (None, *plural, Some(*name)),
-            _ => return Self::Nowhere,
+            _ => return Self::Path(path),
         };
-        let served = kinds::find(group, version, plural);
-        Self::Resource(Route { group, plural, served, namespace, name })
+        Self::Resource(Route { group, version, plural, namespace, name })
     }
 
     fn plural(&self) -> &'a str {
         match self {
             Self::Resource(route) => route.plural,
-            Self::Path(_) | Self::Nowhere => "",
+            Self::Path(_) => "",
         }
     }
 
@@ -343,7 +327,7 @@ mod tests {
     #[test]
     fn paths() {
         let resource = |group, plural, namespace, name| {
-            Place::Resource(Route { group, plural, served: None, namespace, name })
+            Place::Resource(Route { group, version: "v1", plural, namespace, name })
         };
         for (path, expected) in [
             ("/api/v1/pods", resource("", "pods", None, None)),
@@ -352,9 +336,10 @@ mod tests {
             ("/api/v1/namespaces/shop", resource("", "namespaces", None, Some("shop"))),
             ("/apis/apps/v1/deployments", resource("apps", "deployments", None, None)),
             ("/apis/batch/v1/nothings", resource("batch", "nothings", None, None)),
-            ("/apis/none.example/v1/things", Place::Nowhere),
+            ("/apis/none.example/v1/things", resource("none.example", "things", None, None)),
+            ("/api/v1", Place::Path("/api/v1")),
             ("/livez", Place::Path("/livez")),
-            ("/", Place::Nowhere),
+            ("/", Place::Path("/")),
         ] {
             assert_eq!(Place::find(path), expected, "{path}");
         }

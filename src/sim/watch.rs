@@ -42,7 +42,8 @@ impl Watch {
         namespace: Option<String>,
         options: &Options,
     ) -> Result<Self, Failure> {
-        let version = options.version()?;
+        // A real server has no better status for it either.
+        let version = options.version().map_err(|message| Failure::new(500, "", message))?;
         let initial = version == 0 || options.send_initial_events == Some(true);
         Ok(Self {
             served,
@@ -68,7 +69,7 @@ impl Watch {
             None => self.initial(shared, writer).await?,
         };
         let mut bookmark = Instant::now() + shared.options.bookmark_period;
-        let mut last_bookmark = Some(end - LAST_BOOKMARK.min(self.lasts));
+        let mut last_bookmark = (self.lasts > LAST_BOOKMARK).then(|| end - LAST_BOOKMARK);
         loop {
             revision.mark_unchanged();
             let (changes, now) = {
@@ -108,7 +109,7 @@ impl Watch {
         for object in snapshot.values().filter(|object| self.selects(object)) {
             writer.write(self.event("ADDED", object)).await?;
         }
-        if self.bookmarks {
+        if self.bookmarks && shared.options.streaming_lists {
             writer.write(self.bookmark(version, true)).await?;
         }
         Ok(version)

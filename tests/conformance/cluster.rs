@@ -1,0 +1,259 @@
+//! A real API server on loopback: etcd, kube-apiserver with TLS, RBAC and bound tokens, kubectl.
+
+use std::{
+    env,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use kubetally::sim::pki::{Authority, Identity, Validity};
+use rcgen::KeyPair;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    api::{Api, Login},
+    eventually::eventually,
+    process::Process,
+};
+
+/// The folder with the programs, as test suites of Kubernetes have it.
+pub const VARIABLE: &str = "KUBEBUILDER_ASSETS";
+
+/// The programs: etcd, kube-apiserver and kubectl.
+#[derive(Clone)]
+pub struct Assets(PathBuf);
+
+impl Assets {
+    /// Those that the environment names, if it names any.
+    ///
+    /// # Errors
+    /// Where one of them is not there.
+    pub fn find() -> Option<Result<Self, String>> {
+        let assets = Self(env::var_os(VARIABLE).filter(|folder| !folder.is_empty())?.into());
+        let programs = ["etcd", "kube-apiserver", "kubectl"];
+        let missing: Vec<_> =
+            programs.into_iter().filter(|name| !assets.program(name).is_file()).collect();
+        Some(if missing.is_empty() {
+            Ok(assets)
+        } else {
+            let (folder, missing) = (assets.0.display(), missing.join(", "));
+            Err(format!(
+                "{VARIABLE} is {folder}, where there is no {missing}; tests/apiserver/build builds \
+                 them into it"
+            ))
+        })
+    }
+
+    /// One of the programs.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+/// etcd, and all that an API server on it needs.
+pub struct Cluster {
+    assets: Assets,
+    etcd: Process,
+    etcd_port: u16,
+    authority: Authority,
+    admin: Identity,
+    dir: TempDir,
+}
+
+/// An API server.
+pub struct ApiServer {
+    process: Option<Process>,
+    program: PathBuf,
+    args: Vec<String>,
+    /// Where it listens.
+    pub port: u16,
+    ca: String,
+    admin: Identity,
+}
+
+/// Who somebody is to the API server.
+pub enum User<'a> {
+    /// By a client certificate.
+    Certificate(&'a Identity),
+    /// By the token in a file.
+    TokenFile(&'a Path),
+}
+
+impl Cluster {
+    /// Starts etcd.
+    pub async fn start(assets: &Assets) -> Self {
+        let dir = tempfile::Builder::new().prefix("kubetally-conformance-").tempdir();
+        let dir = dir.expect("a temporary folder");
+        let authority = Authority::new().expect("a CA");
+        let server = authority.server(&["localhost", "127.0.0.1"], Validity::Now).expect("names");
+        let accounts = KeyPair::generate().expect("a key");
+        for (name, text) in [
+            ("ca.crt", authority.pem()),
+            ("server.crt", server.certificate.as_str()),
+            ("server.key", server.key.as_str()),
+            ("accounts.key", accounts.serialize_pem().as_str()),
+            ("accounts.pub", accounts.public_key_pem().as_str()),
+        ] {
+            std::fs::write(dir.path().join(name), text).expect("a file");
+        }
+        let [etcd_port, peer_port] = free_ports();
+        let (client, peer) =
+            (format!("http://127.0.0.1:{etcd_port}"), format!("http://127.0.0.1:{peer_port}"));
+        let etcd = Process::start(
+            Command::new(assets.program("etcd"))
+                .arg("--data-dir")
+                .arg(dir.path().join("etcd"))
+                .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
+                .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+                .args(["--initial-cluster", &format!("default={peer}")])
+                .args(["--unsafe-no-fsync", "--log-level", "warn"]),
+        );
+        let admin = authority.client("admin", &["system:masters"]).expect("a certificate");
+        Self { assets: assets.clone(), etcd, etcd_port, authority, admin, dir }
+    }
+
+    /// Starts an API server with these flags beside its own, and waits until it is ready.
+    pub async fn api_server(&self, flags: &[&str]) -> ApiServer {
+        let file = |name: &str| self.dir.path().join(name).display().to_string();
+        let [port] = free_ports();
+        let own = [
+            format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port),
+            "--bind-address=127.0.0.1".into(),
+            format!("--secure-port={port}"),
+            format!("--tls-cert-file={}", file("server.crt")),
+            format!("--tls-private-key-file={}", file("server.key")),
+            format!("--client-ca-file={}", file("ca.crt")),
+            "--authorization-mode=RBAC".into(),
+            "--service-cluster-ip-range=10.96.0.0/16".into(),
+            "--service-account-issuer=https://kubernetes.default.svc".into(),
+            format!("--service-account-key-file={}", file("accounts.pub")),
+            format!("--service-account-signing-key-file={}", file("accounts.key")),
+            // Compaction is for the tests to decide.
+            "--etcd-compaction-interval=0".into(),
+        ];
+        let mut server = ApiServer {
+            process: None,
+            program: self.assets.program("kube-apiserver"),
+            args: own.into_iter().chain(flags.iter().map(|flag| (*flag).into())).collect(),
+            port,
+            ca: self.authority.pem().to_owned(),
+            admin: self.admin.clone(),
+        };
+        server.start().await;
+        server
+    }
+
+    /// The certificate of a user of these groups.
+    pub fn user(&self, name: &str, groups: &[&str]) -> Identity {
+        self.authority.client(name, groups).expect("a certificate")
+    }
+
+    /// Where tests may keep files of their own.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes a kubeconfig for the API server at a port of loopback.
+    pub fn kubeconfig(&self, name: &str, port: u16, user: &User<'_>) -> PathBuf {
+        let user = match user {
+            User::Certificate(identity) => json!({
+                "client-certificate-data": STANDARD.encode(&identity.certificate),
+                "client-key-data": STANDARD.encode(&identity.key),
+            }),
+            User::TokenFile(path) => json!({"tokenFile": path}),
+        };
+        let text = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "real", "cluster": {
+                "server": format!("https://127.0.0.1:{port}"),
+                "certificate-authority": "ca.crt",
+            }}],
+            "users": [{"name": "user", "user": user}],
+            "contexts": [{"name": "it", "context": {"cluster": "real", "user": "user"}}],
+            "current-context": "it",
+        });
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text.to_string()).expect("a file");
+        path
+    }
+
+    /// The kubeconfig of somebody who may do everything.
+    pub fn admin_kubeconfig(&self, port: u16) -> PathBuf {
+        self.kubeconfig(&format!("admin-{port}.kubeconfig"), port, &User::Certificate(&self.admin))
+    }
+
+    /// Runs kubectl as somebody who may do everything; what it prints.
+    pub fn kubectl(&self, port: u16, args: &[&str]) -> String {
+        let output = Command::new(self.assets.program("kubectl"))
+            .arg("--kubeconfig")
+            .arg(self.admin_kubeconfig(port))
+            .arg("--cache-dir")
+            .arg(self.dir.path().join("kubectl"))
+            .args(args)
+            .output()
+            .expect("kubectl can be run");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "kubectl {}: {told}", args.join(" "));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// Compacts etcd: nothing before its present state can be watched any more.
+    pub async fn compact(&self) {
+        let state = self.etcd("/v3/kv/range", &json!({"key": STANDARD.encode("/")})).await;
+        let revision = state["header"]["revision"].as_str().expect("a revision");
+        self.etcd("/v3/kv/compaction", &json!({"revision": revision, "physical": true})).await;
+    }
+
+    /// Asks etcd's JSON gateway.
+    async fn etcd(&self, path: &str, body: &Value) -> Value {
+        let answer = crate::api::plain(self.etcd_port, path, body).await;
+        answer.unwrap_or_else(|error| panic!("etcd, {path}: {error}; {}", self.etcd.log()))
+    }
+}
+
+impl ApiServer {
+    async fn start(&mut self) {
+        self.process = Some(Process::start(Command::new(&self.program).args(&self.args)));
+        let api = self.admin();
+        eventually("the API server", async || {
+            if let Some(process) = &mut self.process {
+                process.assert_running();
+            }
+            let ready = api.get("/readyz").await?;
+            if ready.status == 200 { Ok(()) } else { Err(ready.text()) }
+        })
+        .await;
+    }
+
+    /// Kills it in the middle of whatever it does.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again, where it was.
+    pub async fn restart(&mut self) {
+        self.kill();
+        self.start().await;
+    }
+
+    /// Its API, for somebody who may do everything.
+    pub fn admin(&self) -> Api {
+        self.api(Login::Certificate(&self.admin))
+    }
+
+    /// Its API, for somebody.
+    pub fn api(&self, login: Login<'_>) -> Api {
+        Api::new(self.port, &self.ca, login)
+    }
+}
+
+/// Ports that were free a moment ago.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners =
+        [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port of loopback is free"));
+    listeners.map(|listener| listener.local_addr().expect("an address").port())
+}

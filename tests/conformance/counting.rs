@@ -1,0 +1,130 @@
+//! What happens through the API ends up in the metrics, exactly.
+
+use serde_json::json;
+
+use crate::{
+    api::Call,
+    objects::{
+        container, event, events, new_event, new_events, phase, pod, pods, series, terminated,
+        waiting,
+    },
+    recount::Recount,
+    suite::{Suite, kubetally, namespace, tests},
+};
+
+tests![pods_are_counted, events_are_counted];
+
+async fn pods_are_counted(suite: &Suite) {
+    let (shared, api) = suite.fresh().await;
+    namespace(&api, "shop").await;
+    let path = pods("shop");
+    api.must(Call::create(&path, pod("before", None))).await;
+    let kubeconfig = shared.cluster.admin_kubeconfig(shared.server.port);
+    let mut kubetally = kubetally(&kubeconfig, &[]).await;
+    kubetally.until_ready().await;
+    kubetally.scrape().await.expect(&[("kubetally_objects{resource=\"pods\"}", 1.0)]).unwrap();
+
+    for (name, node) in [("a", Some("node-1")), ("b", Some("node-1")), ("c", Some("node-2"))] {
+        api.must(Call::create(&path, pod(name, node))).await;
+    }
+    let status = |name: &str, patch| Call::patch(format!("{path}/{name}/status"), patch);
+    api.must(status("a", phase("Running", true))).await;
+    api.must(status("b", phase("Running", false))).await;
+    api.must(status("c", phase("Failed", false))).await;
+    api.must(status("b", container(1, waiting("CrashLoopBackOff"), terminated("OOMKilled", 1))))
+        .await;
+    let unschedulable =
+        json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable"});
+    api.must(status("before", json!({"status": {"conditions": [unschedulable]}}))).await;
+    // Nobody ends the pod on its node, so that it stays.
+    let graceful = Call { path: format!("{path}/a?gracePeriodSeconds=30"), ..Call::delete("") };
+    api.must(graceful).await;
+    let expected = [
+        ("kubetally_objects{resource=\"pods\"}", 4.0),
+        ("kubetally_namespace_objects{namespace=\"shop\",resource=\"pods\"}", 4.0),
+        ("kubetally_pods{namespace=\"shop\",phase=\"Pending\"}", 1.0),
+        ("kubetally_pods{namespace=\"shop\",phase=\"Running\"}", 2.0),
+        ("kubetally_pods{namespace=\"shop\",phase=\"Failed\"}", 1.0),
+        ("kubetally_pods_ready{namespace=\"shop\"}", 1.0),
+        ("kubetally_pods_unschedulable{namespace=\"shop\"}", 1.0),
+        ("kubetally_pods_terminating{namespace=\"shop\"}", 1.0),
+        ("kubetally_pods_by_owner{kind=\"none\"}", 4.0),
+        ("kubetally_pods_by_qos{qos_class=\"BestEffort\"}", 4.0),
+        ("kubetally_node_pods{node=\"node-1\"}", 2.0),
+        ("kubetally_containers_waiting{namespace=\"shop\",reason=\"CrashLoopBackOff\"}", 1.0),
+        ("kubetally_container_restarts_total{namespace=\"shop\"}", 1.0),
+        ("kubetally_container_terminations_total{namespace=\"shop\",reason=\"OOMKilled\"}", 1.0),
+        ("kubetally_pod_phase_transitions_total{from=\"Pending\",to=\"Running\"}", 2.0),
+        ("kubetally_pod_phase_transitions_total{from=\"Pending\",to=\"Failed\"}", 1.0),
+        ("kubetally_pod_start_duration_seconds_count", 1.0),
+    ];
+    kubetally.until_values("pods that were created and changed", &expected).await;
+
+    // It runs again, ends again and is gone: each restart and each end counts once.
+    api.must(status("b", container(1, json!({"running": {}}), terminated("OOMKilled", 1)))).await;
+    api.must(status("b", container(3, waiting("CrashLoopBackOff"), terminated("Error", 2)))).await;
+    for name in ["a", "b"] {
+        api.must(Call::delete(format!("{path}/{name}"))).await;
+    }
+    let expected = [
+        ("kubetally_objects{resource=\"pods\"}", 2.0),
+        ("kubetally_pods{namespace=\"shop\",phase=\"Running\"}", 0.0),
+        ("kubetally_node_pods{node=\"node-2\"}", 1.0),
+        ("kubetally_container_restarts_total{namespace=\"shop\"}", 3.0),
+        ("kubetally_container_terminations_total{namespace=\"shop\",reason=\"OOMKilled\"}", 1.0),
+        ("kubetally_container_terminations_total{namespace=\"shop\",reason=\"Error\"}", 1.0),
+    ];
+    kubetally.until_values("pods that were deleted", &expected).await;
+    let recount = Recount::of(&api).await;
+    kubetally.until("a recount", |scrape| recount.equals(scrape)).await;
+    kubetally.stop().await;
+}
+
+async fn events_are_counted(suite: &Suite) {
+    let (shared, api) = suite.fresh().await;
+    namespace(&api, "shop").await;
+    let (path, new_path) = (events("shop"), new_events("shop"));
+    api.must(Call::create(&path, event("shop", "before", "Warning", "BackOff", 40))).await;
+    let kubeconfig = shared.cluster.admin_kubeconfig(shared.server.port);
+    let mut kubetally = kubetally(&kubeconfig, &[]).await;
+    kubetally.until_ready().await;
+    assert_eq!(kubetally.scrape().await.sum("kubetally_event_occurrences_total"), 0.0);
+
+    // The legacy recorder: a count that grows.
+    api.must(Call::patch(format!("{path}/before"), json!({"count": 42}))).await;
+    api.must(Call::create(&path, event("shop", "pulled", "Normal", "Pulled", 1))).await;
+    api.must(Call::create(&path, event("shop", "failed", "Warning", "Failed", 3))).await;
+    api.must(Call::patch(format!("{path}/failed"), json!({"count": 7}))).await;
+    api.must(Call::patch(format!("{path}/failed"), json!({"message": "no news"}))).await;
+    // Its event expires, and it counts on under the same name.
+    api.must(Call::delete(format!("{path}/failed"))).await;
+    api.must(Call::create(&path, event("shop", "failed", "Warning", "Failed", 9))).await;
+    // The new recorder: once, and later a series.
+    let new = new_event("shop", "scheduled", "Warning", "FailedScheduling");
+    api.must(Call::create(&new_path, new)).await;
+    api.must(Call::patch(format!("{new_path}/scheduled"), series(2))).await;
+    api.must(Call::patch(format!("{new_path}/scheduled"), series(30))).await;
+    let occurrences = |kind: &str, reason: &str| {
+        let labels = format!("type=\"{kind}\",kind=\"Pod\",reason=\"{reason}\"");
+        format!("kubetally_event_occurrences_total{{{labels}}}")
+    };
+    let observations = |op: &str| format!("kubetally_event_observations_total{{op=\"{op}\"}}");
+    let expected = [
+        (occurrences("Warning", "BackOff"), 2.0),
+        (occurrences("Normal", "Pulled"), 1.0),
+        (occurrences("Warning", "Failed"), 9.0),
+        (occurrences("Warning", "FailedScheduling"), 30.0),
+        ("kubetally_event_warnings_total{namespace=\"shop\"}".into(), 41.0),
+        ("kubetally_objects{resource=\"events\"}".into(), 4.0),
+        (observations("replayed"), 1.0),
+        (observations("added"), 4.0),
+        (observations("modified"), 5.0),
+        (observations("deleted"), 1.0),
+        ("kubetally_event_suppressed_total{cause=\"baseline\"}".into(), 1.0),
+        ("kubetally_event_suppressed_total{cause=\"duplicate\"}".into(), 1.0),
+    ];
+    let expected: Vec<_> = expected.iter().map(|(series, n)| (series.as_str(), *n)).collect();
+    kubetally.until_values("events", &expected).await;
+    assert_eq!(kubetally.scrape().await.sum("kubetally_event_occurrences_total"), 42.0);
+    kubetally.stop().await;
+}

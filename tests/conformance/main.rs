@@ -1,0 +1,62 @@
+//! Kubetally against a real API server, which is started from the programs in the folder that
+//! `KUBEBUILDER_ASSETS` names; `tests/apiserver` builds them. Without the variable these tests are
+//! reported as ignored, not as passed. They run one after the other: most share one API server.
+
+use std::{process::ExitCode, sync::Arc};
+
+use libtest_mimic::{Arguments, Completion, Trial};
+
+mod access;
+mod alike;
+mod api;
+mod cluster;
+mod counting;
+#[path = "../support/daemon.rs"]
+mod daemon;
+mod deploy;
+#[path = "../support/eventually.rs"]
+mod eventually;
+mod faults;
+mod objects;
+#[path = "../support/process.rs"]
+mod process;
+mod proxy;
+mod recount;
+mod scale;
+mod suite;
+
+use cluster::{Assets, VARIABLE};
+use suite::{Suite, Test};
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(1);
+    let mut trials = deploy::manifests();
+    let against =
+        [deploy::TESTS, access::TESTS, counting::TESTS, scale::TESTS, alike::TESTS, faults::TESTS];
+    match Assets::find() {
+        Some(Ok(assets)) => {
+            let suite = Arc::new(Suite::new(assets));
+            trials.extend(trials_of(&against, |name, test| {
+                let suite = Arc::clone(&suite);
+                Trial::ignorable_test(name, move || Ok(suite.run(test)))
+            }));
+        }
+        Some(Err(missing)) => trials.extend(trials_of(&against, |name, _| {
+            let missing = missing.clone();
+            Trial::test(name, move || Err(missing.into()))
+        })),
+        None => trials.extend(trials_of(&against, |name, _| {
+            let reason = format!("{VARIABLE} is not set: there is no API server to test against");
+            Trial::ignorable_test(name, move || Ok(Completion::ignored_with(reason)))
+        })),
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trials_of<'t>(
+    modules: &'t [&[(&'static str, Test)]],
+    trial: impl Fn(&'static str, Test) -> Trial + 't,
+) -> impl Iterator<Item = Trial> + 't {
+    modules.iter().copied().flatten().map(move |(name, test)| trial(name, *test))
+}

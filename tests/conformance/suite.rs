@@ -1,0 +1,120 @@
+//! What the tests share: one API server, and Kubetallys that watch it.
+
+use std::{collections::BTreeSet, future::Future, path::Path, pin::Pin};
+
+use libtest_mimic::Completion;
+use serde_json::json;
+use tokio::{runtime::Runtime, sync::OnceCell};
+
+use crate::{
+    api::{Api, Call},
+    cluster::{ApiServer, Assets, Cluster},
+    daemon::Kubetally,
+};
+
+/// A test of a module's `TESTS`.
+pub type Test = for<'s> fn(&'s Suite) -> Pin<Box<dyn Future<Output = Completion> + 's>>;
+
+/// Lists the tests of a module, `async fn(&Suite)` each.
+macro_rules! tests {
+    ($($name:ident),+ $(,)?) => {
+        /// The tests of this module.
+        pub const TESTS: &[(&str, $crate::suite::Test)] = &[$((stringify!($name), |suite| {
+            Box::pin(async move { $crate::suite::Outcome::completion($name(suite).await) })
+        })),+];
+    };
+}
+
+pub(crate) use tests;
+
+/// How a test ends that does not panic.
+pub trait Outcome {
+    fn completion(self) -> Completion;
+}
+
+impl Outcome for () {
+    fn completion(self) -> Completion {
+        Completion::Completed
+    }
+}
+
+/// Of a test that this machine may not let run.
+impl Outcome for Completion {
+    fn completion(self) -> Completion {
+        self
+    }
+}
+
+/// What the tests share.
+pub struct Suite {
+    /// The programs, for tests that break their API server.
+    pub assets: Assets,
+    shared: OnceCell<Shared>,
+    runtime: Runtime,
+}
+
+/// The API server that no test breaks.
+pub struct Shared {
+    pub server: ApiServer,
+    pub cluster: Cluster,
+}
+
+impl Suite {
+    pub fn new(assets: Assets) -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        Self { assets, shared: OnceCell::new(), runtime }
+    }
+
+    /// Runs a test.
+    pub fn run(&self, test: Test) -> Completion {
+        self.runtime.block_on(test(self))
+    }
+
+    /// The shared API server, without pods and events, and its API for somebody who may do
+    /// everything.
+    pub async fn fresh(&self) -> (&Shared, Api) {
+        let start = async || {
+            let cluster = Cluster::start(&self.assets).await;
+            Shared { server: cluster.api_server(&[]).await, cluster }
+        };
+        let shared = self.shared.get_or_init(start).await;
+        let api = shared.server.admin();
+        empty(&api).await;
+        (shared, api)
+    }
+}
+
+/// Deletes all pods and events.
+async fn empty(api: &Api) {
+    for resource in ["pods", "events"] {
+        let list = api.list(&format!("/api/v1/{resource}")).await;
+        let items = list["items"].as_array().into_iter().flatten();
+        let namespaces: BTreeSet<_> =
+            items.filter_map(|item| item["metadata"]["namespace"].as_str()).collect();
+        for namespace in namespaces {
+            api.must(Call::delete(format!("/api/v1/namespaces/{namespace}/{resource}"))).await;
+        }
+    }
+}
+
+/// Makes a namespace as the controllers would: with its service account. One that is there stays.
+pub async fn namespace(api: &Api, name: &str) {
+    for (path, object) in [
+        ("/api/v1/namespaces".to_owned(), json!({"metadata": {"name": name}})),
+        (
+            format!("/api/v1/namespaces/{name}/serviceaccounts"),
+            json!({"metadata": {"name": "default"}, "automountServiceAccountToken": false}),
+        ),
+    ] {
+        let call = Call::create(path, object);
+        let answer = api.send(&call).await.expect("an answer");
+        assert!([201, 409].contains(&answer.status), "{call:?}: {answer:?}");
+    }
+}
+
+/// Starts a Kubetally that watches as this kubeconfig says, with these flags more.
+pub async fn kubetally(kubeconfig: &Path, flags: &[&str]) -> Kubetally {
+    let kubeconfig = kubeconfig.to_str().expect("UTF-8");
+    let own = ["--kubeconfig", kubeconfig, "--listen", "127.0.0.1:0", "--log-level", "debug"];
+    Kubetally::start(&[&own, flags].concat(), []).await
+}

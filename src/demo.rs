@@ -5,11 +5,11 @@ use std::{
     fs, io,
     os::unix::fs::symlink,
     path::Path,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use anyhow::Context;
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 
 use crate::{
     api::endpoint::{Endpoint, Lookup},

@@ -7,7 +7,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -17,7 +17,7 @@ use http::{
 };
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{
     Phase, ReloadResult, ReloadTrigger, TransportReason, Verb,
@@ -140,11 +140,10 @@ impl Client {
         let flight = self.telemetry.request_started(verb);
         let started = Instant::now();
         let sent = self.send(&target.path_and_query(request), connection).await;
-        let (response, connection) = sent.map_err(|trouble| {
+        let (response, connection) = sent.inspect_err(|trouble| {
             if let FailureKind::Transport(reason) = trouble.failure.kind {
                 self.telemetry.transport_error(reason);
             }
-            trouble
         })?;
         let head = Instant::now();
         self.telemetry.phase(Phase::FirstByte, head.duration_since(started));

@@ -3,13 +3,7 @@
 //! There is no pool: a watch has a connection of its own, a list another, so that each one's start
 //! and end are seen, and an undrained list cannot starve a watch.
 
-use std::{
-    future::Future,
-    io,
-    net::SocketAddr,
-    pin::pin,
-    time::{Duration, Instant},
-};
+use std::{future::Future, io, net::SocketAddr, pin::pin, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -24,7 +18,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     task::JoinHandle,
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -307,7 +301,7 @@ fn io_reason(error: &io::Error) -> TransportReason {
 }
 
 /// The first cause of a type.
-fn source<'e, E: std::error::Error + 'static>(error: &'e hyper::Error) -> Option<&'e E> {
+fn source<E: std::error::Error + 'static>(error: &hyper::Error) -> Option<&E> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<E>() {

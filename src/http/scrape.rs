@@ -1,6 +1,6 @@
 //! GET /metrics: what the client can read, of what it asked for.
 
-use std::{io::Write, sync::Arc, time::Instant};
+use std::{io::Write, sync::Arc};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
@@ -9,6 +9,7 @@ use http::{
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, VARY},
 };
 use http_body_util::Full;
+use tokio::time::Instant;
 
 use crate::{
     exposition::{Collect, Exposition, Format},
@@ -102,17 +103,18 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// An element of an Accept header: its name and its parameters.
+type Element = (String, Vec<String>);
+
 /// OpenMetrics for who prefers it, else the text format.
 fn format(headers: &HeaderMap) -> Format {
-    let open = |(range, parameters): &(String, Vec<String>)| {
+    let open = |(range, parameters): &Element| {
         let version = parameters.iter().find_map(|p| p.strip_prefix("version="));
         range == "application/openmetrics-text" && version.is_none_or(|v| v == "1.0.0")
     };
-    let text = |(range, _): &(String, Vec<String>)| {
-        ["text/plain", "text/*", "*/*"].contains(&range.as_str())
-    };
+    let text = |(range, _): &Element| ["text/plain", "text/*", "*/*"].contains(&range.as_str());
     let offers = weighted(headers, &ACCEPT);
-    let best = |wanted: &dyn Fn(&(String, Vec<String>)) -> bool| {
+    let best = |wanted: &dyn Fn(&Element) -> bool| {
         offers.iter().filter(|(offer, _)| wanted(offer)).map(|(_, q)| *q).fold(0.0, f64::max)
     };
     match best(&open) {
@@ -129,7 +131,7 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
 }
 
 /// The elements of an Accept header: name, parameters, weight (RFC 9110, 12.4.2).
-fn weighted(headers: &HeaderMap, name: &HeaderName) -> Vec<((String, Vec<String>), f64)> {
+fn weighted(headers: &HeaderMap, name: &HeaderName) -> Vec<(Element, f64)> {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     let element = |element: &str| {
         let mut parts = element.split(';').map(|part| part.trim().to_ascii_lowercase());

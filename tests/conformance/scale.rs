@@ -1,9 +1,10 @@
 //! 2,000 pods and 1,000 events, by streaming list and by pages, and 1,000 random changes after.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::{
     api::{Api, Call},

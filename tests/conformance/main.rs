@@ -17,6 +17,8 @@ mod deploy;
 #[path = "../support/eventually.rs"]
 mod eventually;
 mod faults;
+#[path = "../support/http.rs"]
+mod http;
 mod objects;
 #[path = "../support/process.rs"]
 mod process;

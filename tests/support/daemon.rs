@@ -1,19 +1,10 @@
 //! Kubetally as a user runs it: the binary, its log, its HTTP side.
 
-use std::{
-    collections::BTreeMap, ffi::OsStr, net::SocketAddr, ops::Deref, process::Command,
-    time::Duration,
-};
+use std::{collections::BTreeMap, ffi::OsStr, net::SocketAddr, ops::Deref, process::Command};
 
-use http_body_util::{BodyExt, Empty};
-use hyper::{Request, StatusCode, body::Bytes, client::conn::http1};
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use hyper::StatusCode;
 
-use super::{eventually::eventually, process::Process};
-
-/// How long one request to it may take.
-const REQUEST: Duration = Duration::from_secs(30);
+use super::{eventually::eventually, http, process::Process};
 
 /// A running Kubetally.
 pub struct Kubetally {
@@ -39,16 +30,7 @@ impl Kubetally {
     /// JSON.
     pub async fn spawn(command: &mut Command) -> Self {
         let mut process = Process::start(command);
-        let address = eventually("the startup line of Kubetally", async || {
-            process.assert_running();
-            let log = process.log();
-            let started = |line: &str| -> Option<SocketAddr> {
-                let line: serde_json::Value = serde_json::from_str(line).ok()?;
-                line["address"].as_str()?.parse().ok()
-            };
-            log.lines().find_map(started).ok_or(log)
-        })
-        .await;
+        let address = process.until_serving().await;
         Self { process, address }
     }
 
@@ -57,10 +39,7 @@ impl Kubetally {
     /// # Errors
     /// Where there is no whole answer.
     pub async fn get(&self, path: &str) -> Result<(StatusCode, String), String> {
-        let answer = timeout(REQUEST, get(self.address, path)).await;
-        answer
-            .map_err(|_| format!("no answer within {REQUEST:?}"))?
-            .map_err(|error| error.to_string())
+        http::get(self.address, path).await
     }
 
     /// Scrapes it.
@@ -118,23 +97,6 @@ impl Deref for Kubetally {
     fn deref(&self) -> &Process {
         &self.process
     }
-}
-
-async fn get(
-    address: SocketAddr,
-    path: &str,
-) -> Result<(StatusCode, String), Box<dyn std::error::Error>> {
-    let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
-    let request =
-        Request::get(path).header("host", address.to_string()).body(Empty::<Bytes>::new())?;
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
-    drop(sender);
-    connection.await??;
-    Ok((status, String::from_utf8(body.to_vec())?))
 }
 
 impl Scrape {

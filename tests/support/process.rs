@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    net::SocketAddr,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -58,6 +59,22 @@ impl Process {
         if let Some(status) = self.child.try_wait().expect("a child can be asked") {
             panic!("{} ended with {status}; its log:\n{}", self.name, self.log());
         }
+    }
+
+    /// Waits for the line of its log, in JSON, that tells where it serves.
+    pub async fn until_serving(&mut self) -> SocketAddr {
+        let what = format!("the address of {}", self.name);
+        eventually(&what, async || {
+            self.assert_running();
+            let log = self.log();
+            let address = |line: &str| -> Option<SocketAddr> {
+                let line: serde_json::Value = serde_json::from_str(line).ok()?;
+                line["address"].as_str()?.parse().ok()
+            };
+            // Port 0 is what was asked for, not what it got.
+            log.lines().filter_map(address).find(|at| at.port() != 0).ok_or(log)
+        })
+        .await
     }
 
     /// Sends a signal, such as `TERM`, and waits until it has ended.

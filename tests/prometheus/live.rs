@@ -1,0 +1,140 @@
+//! The demo, as a real Prometheus sees it, and the dashboard on top.
+
+use std::{collections::BTreeSet, process::Command};
+
+use serde_json::{Value, json};
+
+use crate::{
+    Test,
+    alerts::alerts,
+    dashboard::Dashboard,
+    eventually::eventually,
+    http,
+    names::label_values,
+    process::Process,
+    promtool::check_metrics,
+    server::{Server, run},
+};
+
+pub const TESTS: &[(&str, Test)] =
+    &[("prometheus_and_the_dashboard_show_the_demo", || run(prometheus_shows_the_demo()))];
+
+async fn prometheus_shows_the_demo() {
+    let mut demo = Process::start(Command::new(env!("CARGO_BIN_EXE_kubetally")).args([
+        "demo",
+        "--listen",
+        "127.0.0.1:0",
+        "--log-level",
+        "info",
+    ]));
+    let address = demo.until_serving().await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let server = Server::start(dir.path(), address).await;
+
+    its_target_is_up(&server, &address.to_string()).await;
+    the_rules_are_healthy(&server).await;
+    every_query_returns_data(&server).await;
+    a_scrape_is_consistent(&server).await;
+    what_is_forbidden_is_the_only_alert(&server).await;
+
+    let (_, scrape) = http::get(address, "/metrics").await.expect("a scrape");
+    check_metrics(&scrape);
+    assert!(scrape.contains("\nkubetally_objects{resource=\"pods\"} "), "{scrape}");
+    server.stop().await;
+    assert!(demo.stop("TERM").await.success(), "{}", demo.log());
+}
+
+/// The relabelling keeps Kubetally's port alone, and names its pod.
+async fn its_target_is_up(server: &Server, address: &str) {
+    eventually("the target to be up", async || {
+        let targets: Value = server.api("targets", None).await?;
+        let active = targets["activeTargets"].as_array().cloned().unwrap_or_default();
+        let labels = json!({"job": "kubetally", "instance": address, "pod": "kubetally-0"});
+        let up = |target: &Value| target["labels"] == labels && target["health"] == "up";
+        match active.as_slice() {
+            [target] if up(target) => Ok(()),
+            _ => Err(targets.to_string()),
+        }
+    })
+    .await;
+}
+
+async fn the_rules_are_healthy(server: &Server) {
+    let expected: BTreeSet<_> = alerts().into_iter().map(|alert| alert.name).collect();
+    eventually("the rules to be evaluated", async || {
+        let rules: Value = server.api("rules", None).await?;
+        let groups = rules["groups"].as_array().cloned().unwrap_or_default();
+        let rules: Vec<_> =
+            groups.iter().filter_map(|group| group["rules"].as_array()).flatten().collect();
+        let healthy = rules.iter().filter(|rule| rule["health"] == "ok");
+        let names: BTreeSet<_> = healthy.filter_map(|rule| rule["name"].as_str()).collect();
+        if names.iter().eq(&expected) { Ok(()) } else { Err(format!("{rules:#?}")) }
+    })
+    .await;
+}
+
+/// What Grafana does: the variables are asked for their values, and All stands for each of them.
+async fn every_query_returns_data(server: &Server) {
+    let dashboard = Dashboard::overview();
+    let mut filled = vec![("$__rate_interval".to_owned(), "15s".to_owned())];
+    for variable in &dashboard.templating.list[1..] {
+        let values = eventually(&format!("values of ${}", variable.name), async || {
+            let definition = fill(&variable.definition, &filled);
+            let (selector, label) = label_values(&definition);
+            let path = format!("label/{label}/values");
+            let values: Vec<String> = server.api(&path, Some(("match[]", selector))).await?;
+            if values.is_empty() { Err(definition) } else { Ok(values) }
+        })
+        .await;
+        filled.push((format!("${}", variable.name), values.join("|")));
+    }
+    assert_eq!(filled[1].1, "kubetally");
+    let queries: Vec<_> = dashboard
+        .shown()
+        .flat_map(|panel| panel.targets.iter().map(|target| (&panel.title, &target.expr)))
+        .map(|(title, expression)| (title, fill(expression, &filled)))
+        .collect();
+    assert!(queries.iter().all(|(_, expression)| !expression.contains('$')), "{queries:#?}");
+    eventually("data for every panel", async || {
+        let mut empty = Vec::new();
+        for (title, expression) in &queries {
+            let samples = server.query(expression).await?;
+            if samples.iter().all(|sample| sample.value().is_nan()) {
+                empty.push(format!("{title}: {expression}"));
+            }
+        }
+        if empty.is_empty() { Ok(()) } else { Err(empty.join("\n")) }
+    })
+    .await;
+}
+
+fn fill(expression: &str, variables: &[(String, String)]) -> String {
+    variables.iter().fold(expression.to_owned(), |text, (name, value)| text.replace(name, value))
+}
+
+/// The phases of the pods add up to the pods, in any scrape.
+async fn a_scrape_is_consistent(server: &Server) {
+    let difference = r#"sum(kubetally_pods) - sum(kubetally_objects{resource="pods"})"#;
+    let samples = server.query(difference).await.expect("an answer");
+    let values: Vec<_> = samples.iter().map(|sample| sample.value()).collect();
+    assert_eq!(values, [0.0], "{difference}");
+}
+
+/// The demo may not read namespaces; nothing else of it is amiss.
+async fn what_is_forbidden_is_the_only_alert(server: &Server) {
+    let pending = r#"ALERTS{alertstate="pending"}"#;
+    eventually("the one alert of the demo", async || {
+        let samples = server.query(pending).await?;
+        let alerts: Vec<_> = samples.iter().map(|sample| &sample.metric).collect();
+        match alerts.as_slice() {
+            [labels]
+                if labels["alertname"] == "KubetallyForbidden"
+                    && labels["resource"] == "namespaces" =>
+            {
+                Ok(())
+            }
+            _ => Err(format!("{alerts:#?}")),
+        }
+    })
+    .await;
+}

@@ -1,0 +1,124 @@
+//! Everything that the dashboard and the alerts name is declared in the catalogue: metrics, their
+//! labels, and the values of labels that have a fixed set of them.
+
+use std::collections::BTreeSet;
+
+use kubetally::{
+    exposition::catalogue::{self, Label, Type, Values},
+    kinds,
+};
+
+use crate::{
+    Test,
+    alerts::alerts,
+    dashboard::Dashboard,
+    promql::{Matcher, Selector, names},
+};
+
+pub const TESTS: &[(&str, Test)] = &[
+    ("dashboard_names_what_is_declared", dashboard_names_what_is_declared),
+    ("alerts_name_what_is_declared", alerts_name_what_is_declared),
+    ("undeclared_names_are_noticed", undeclared_names_are_noticed),
+];
+
+/// The labels that Prometheus gives a target.
+const TARGET: [&str; 3] = ["job", "instance", "pod"];
+/// What Prometheus makes itself, with its labels.
+const OWN: [(&str, &[&str]); 2] = [("up", &[]), ("ALERTS", &["alertname", "alertstate"])];
+
+fn dashboard_names_what_is_declared() {
+    let dashboard = Dashboard::overview();
+    let queries = dashboard.shown().flat_map(|panel| &panel.targets).map(|target| &target.expr);
+    queries.for_each(|expression| check(expression).unwrap_or_else(|wrong| panic!("{wrong}")));
+    for variable in &dashboard.templating.list[1..] {
+        let (selector, label) = label_values(&variable.definition);
+        // A label that is asked for is one that the series could be grouped by.
+        let expression = format!("sum by ({label}) ({selector})");
+        check(&expression).unwrap_or_else(|wrong| panic!("{wrong}"));
+    }
+}
+
+fn alerts_name_what_is_declared() {
+    for alert in alerts() {
+        check(&alert.expr).unwrap_or_else(|wrong| panic!("{}: {wrong}", alert.name));
+    }
+}
+
+/// The two parts of `label_values(selector, label)`.
+///
+/// # Panics
+/// Where it is not of this form.
+pub fn label_values(query: &str) -> (&str, &str) {
+    let inner = query.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')'));
+    let parts = inner.and_then(|inner| inner.rsplit_once(','));
+    let (selector, label) = parts.unwrap_or_else(|| panic!("no label_values: {query}"));
+    (selector.trim(), label.trim())
+}
+
+fn check(expression: &str) -> Result<(), String> {
+    let names = names(expression);
+    let mut known: BTreeSet<&str> = TARGET.into();
+    for selector in &names.selectors {
+        let labels = declared(selector).ok_or(format!("no metric {}", selector.metric))?;
+        for matcher in &selector.matchers {
+            match_is_possible(matcher, &labels)
+                .map_err(|wrong| format!("{}: {wrong}", selector.metric))?;
+        }
+        known.extend(labels.iter().map(|label| label.name));
+    }
+    match names.grouping.iter().find(|label| !known.contains(label.as_str())) {
+        Some(label) => Err(format!("no label {label} to group by in {expression}")),
+        None => Ok(()),
+    }
+}
+
+/// The labels of what a selector selects.
+fn declared(selector: &Selector) -> Option<Vec<Label>> {
+    let any = |name: &&'static str| Label { name, values: Values::One };
+    if let Some((_, labels)) = OWN.iter().find(|(name, _)| *name == selector.metric) {
+        return Some(labels.iter().map(any).collect());
+    }
+    catalogue::ALL.iter().find_map(|metric| {
+        let suffix = selector.metric.strip_prefix(metric.name)?;
+        let mut labels = metric.labels.to_vec();
+        match (metric.kind, suffix) {
+            (Type::Histogram(_), "_bucket") => labels.push(any(&"le")),
+            (Type::Histogram(_), "_sum" | "_count") => {}
+            (Type::Gauge | Type::Counter, "") => {}
+            _ => return None,
+        }
+        Some(labels)
+    })
+}
+
+fn match_is_possible(matcher: &Matcher, labels: &[Label]) -> Result<(), String> {
+    let Matcher { label: name, operator, value } = matcher;
+    if TARGET.contains(&name.as_str()) {
+        return Ok(());
+    }
+    let label = labels.iter().find(|label| label.name == name).ok_or(format!("no label {name}"))?;
+    let literal = operator == "=" || operator == "!=";
+    let possible = match label.values {
+        Values::Fixed(values) if literal => values.contains(&value.as_str()),
+        Values::Resources if literal => kinds::find(value).is_some(),
+        _ => true,
+    };
+    if possible { Ok(()) } else { Err(format!("{name} is never {value}")) }
+}
+
+fn undeclared_names_are_noticed() {
+    for (expression, wrong) in [
+        ("kubetally_pod", "no metric kubetally_pod"),
+        ("rate(kubetally_event_lag_seconds[5m])", "no metric kubetally_event_lag_seconds"),
+        ("kubetally_pods_bucket", "no metric kubetally_pods_bucket"),
+        (r#"kubetally_pods{node="a"}"#, "kubetally_pods: no label node"),
+        (r#"kubetally_pods{phase="running"}"#, "kubetally_pods: phase is never running"),
+        (r#"kubetally_objects{resource!="event"}"#, "kubetally_objects: resource is never event"),
+        (
+            "sum by (node) (kubetally_pods)",
+            "no label node to group by in sum by (node) (kubetally_pods)",
+        ),
+    ] {
+        assert_eq!(check(expression), Err(wrong.to_owned()), "{expression}");
+    }
+}

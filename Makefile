@@ -1,0 +1,74 @@
+# What a developer runs. `.ci/run` runs all that a change has to pass.
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kubetally
+ASSETS := $(or $(KUBEBUILDER_ASSETS),$(CACHE)/assets)
+CARGO_DENY := 0.20.2
+DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
+CARGO_FUZZ := 0.13.2
+FUZZ := $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ)/bin/cargo-fuzz
+FUZZ_SECONDS := 60
+PROMETHEUS := $(CACHE)/prometheus
+
+.PHONY: help test fmt lint doc docs deny advisories bench fuzz fuzz-build apiserver-assets conformance manifests prometheus-test ci
+
+help: ## Say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+test: ## Test without a cluster or a Prometheus
+	cargo test
+
+fmt: ## Format the code
+	cargo fmt
+
+lint: ## Check format and lints; a warning is an error
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --no-default-features -- -D warnings
+
+doc: ## Check and build the documentation of the crate
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
+
+docs: ## Write anew the pages that commands print
+	cargo run --quiet -- metrics --format markdown >docs/metrics.md
+	cargo run --quiet -- config --format markdown >docs/configuration.md
+
+deny: $(DENY) ## Check what comes in with the dependencies, but for advisories
+	$(DENY) check bans licenses sources
+
+advisories: $(DENY) ## Check the dependencies for known vulnerabilities, from a database that git fetches
+	$(DENY) check advisories
+
+$(DENY):
+	cargo install --locked --root $(CACHE)/tools/cargo-deny-$(CARGO_DENY) cargo-deny@$(CARGO_DENY)
+
+# With the profile of the package, so that what it depends on is built once.
+fuzz-build: ## Build the fuzz targets
+	CARGO_PROFILE_DEV_DEBUG=line-tables-only \
+	  cargo build --locked --manifest-path fuzz/Cargo.toml --target-dir target
+
+fuzz: $(FUZZ) ## Fuzz each target for a minute, or for FUZZ_SECONDS
+	for target in $$($(FUZZ) list); do \
+	  RUSTC_BOOTSTRAP=1 $(FUZZ) run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
+
+$(FUZZ):
+	cargo install --locked --root $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ) cargo-fuzz@$(CARGO_FUZZ)
+
+bench: ## Measure
+	cargo bench
+
+apiserver-assets: ## Build etcd, kube-apiserver and kubectl
+	tests/apiserver/build $(ASSETS)
+
+conformance: apiserver-assets ## Test against a real API server
+	KUBEBUILDER_ASSETS=$(ASSETS) cargo test --test conformance
+
+manifests: apiserver-assets ## Render the manifests
+	$(ASSETS)/kubectl kustomize deploy/base
+
+prometheus-test: ## Test dashboard, alerts and scrape with a real Prometheus
+	tests/prometheus/install $(PROMETHEUS)
+	PATH="$(PROMETHEUS)/usr/bin:$$PATH" KUBETALLY_REQUIRE_PROMETHEUS=1 cargo test --test prometheus
+
+ci: ## Run all that a change has to pass
+	.ci/run

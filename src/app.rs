@@ -27,7 +27,7 @@ use crate::{
         request::Target,
     },
     cli::{REVISION, VERSION},
-    config::{Sources, settings::Settings},
+    config::{Loaded, Sources, raw::Raw, settings::Settings},
     exit::Exit,
     exposition::{
         Collect, Exposition,
@@ -77,14 +77,20 @@ pub fn block_on(work: impl Future<Output = Result<(), Exit>>) -> Result<(), Exit
 /// # Errors
 /// Where there is no cluster to be found, the address cannot be listened on, or the cluster is
 /// required and cannot be reached.
-pub async fn run(settings: Settings, sources: Sources, level: Level) -> Result<(), Exit> {
-    let signals = Signals::install().map_err(Exit::internal)?;
-    let endpoint = find(&settings)?;
-    let daemon = Daemon::start(&settings, endpoint).await?;
-    if settings.cluster.require {
-        daemon.require().await?;
+pub async fn run(loaded: Loaded, sources: Sources, level: Level) -> Result<(), Exit> {
+    let mut signals = Signals::install().map_err(Exit::internal)?;
+    let endpoint = find(&loaded.settings)?;
+    let daemon = Daemon::start(&loaded.settings, endpoint).await?;
+    if loaded.settings.cluster.require {
+        tokio::select! {
+            reached = daemon.require() => reached?,
+            () = signals.stop() => {
+                daemon.stop().await;
+                return Ok(());
+            }
+        }
     }
-    daemon.until_stopped(signals, Some(Reloads { sources, settings, level })).await
+    daemon.until_stopped(signals, Some(Reloads { sources, raw: loaded.raw, level })).await
 }
 
 fn find(settings: &Settings) -> Result<Endpoint, Exit> {
@@ -104,6 +110,7 @@ pub struct Daemon {
     process: Arc<Process>,
     board: Arc<Board>,
     tuning: watch::Sender<Tuning>,
+    limits: watch::Sender<Limits>,
     shutdown: Shutdown,
     tasks: JoinSet<&'static str>,
     /// Where it serves.
@@ -113,7 +120,8 @@ pub struct Daemon {
 /// What a reload works with.
 pub(crate) struct Reloads {
     sources: Sources,
-    settings: Settings,
+    /// What is in force.
+    raw: Raw,
     level: Level,
 }
 
@@ -159,8 +167,6 @@ impl Daemon {
             "kubetally starts"
         );
         let client = Arc::new(Client::new(endpoint, telemetry.clone()));
-        let tuning =
-            Tuning { timeout: settings.watch.timeout, page_size: settings.watch.page_size };
         let process = Arc::<Process>::default();
         process.reloaded.store(unix_now(), Ordering::Relaxed);
         let mut daemon = Self {
@@ -168,13 +174,14 @@ impl Daemon {
             telemetry,
             process,
             board: Arc::default(),
-            tuning: watch::Sender::new(tuning),
+            tuning: watch::Sender::new(tuning(settings)),
+            limits: watch::Sender::new(limits(settings)),
             shutdown: Shutdown::default(),
             tasks: JoinSet::new(),
             address,
         };
         let collectors = daemon.watch(settings);
-        daemon.serve(settings, listener, collectors);
+        daemon.serve(listener, collectors);
         Ok(daemon)
     }
 
@@ -223,12 +230,7 @@ impl Daemon {
         collectors
     }
 
-    fn serve(
-        &mut self,
-        settings: &Settings,
-        listener: TcpListener,
-        mut collectors: Vec<Arc<dyn Collect>>,
-    ) {
+    fn serve(&mut self, listener: TcpListener, mut collectors: Vec<Arc<dyn Collect>>) {
         collectors.push(Arc::clone(&self.board) as Arc<dyn Collect>);
         collectors.push(Arc::clone(&self.client) as Arc<dyn Collect>);
         collectors.push(Arc::clone(&self.process) as Arc<dyn Collect>);
@@ -238,12 +240,7 @@ impl Daemon {
             scrapes: Scrapes::new(collectors, self.telemetry.clone()),
             health: Arc::new(health),
         });
-        let limits = Limits {
-            connections: settings.http.max_connections,
-            header_timeout: HEAD,
-            write_timeout: settings.http.write_timeout,
-            drain: settings.http.drain,
-        };
+        let limits = self.limits.subscribe();
         self.spawn("the listener", |stopping| {
             http::serve(listener, router, limits, stopping.wait())
         });
@@ -320,28 +317,38 @@ impl Daemon {
         let Some(reloads) = reloads else { return };
         let loaded = reloads.sources.load();
         self.process.reload_failed.store(loaded.is_err(), Ordering::Relaxed);
-        let new = match loaded {
-            Ok((_, new)) => new,
+        let Loaded { raw, settings: new } = match loaded {
+            Ok(loaded) => loaded,
             Err(error) => {
                 tracing::error!(%error, "the configuration stays as it was");
                 return;
             }
         };
-        let changes = reloads.settings.changes(&new);
         if let Err(error) = reloads.level.set(&new.log.level) {
             tracing::error!(%error, "the log level stays as it was");
         }
-        self.tuning
-            .send_replace(Tuning { timeout: new.watch.timeout, page_size: new.watch.page_size });
+        self.tuning.send_replace(tuning(&new));
+        self.limits.send_replace(limits(&new));
         self.process.reloaded.store(unix_now(), Ordering::Relaxed);
+        let changes = reloads.raw.changes(&raw);
         tracing::info!(changed = changes.in_place.join(","), "the configuration was read again");
         if !changes.restart.is_empty() {
             tracing::warn!(keys = changes.restart.join(","), "these changes need a restart");
         }
-        let running = &mut reloads.settings;
-        running.log.level = new.log.level;
-        running.watch.timeout = new.watch.timeout;
-        running.watch.page_size = new.watch.page_size;
+        reloads.raw.take_over(&raw);
+    }
+}
+
+const fn tuning(settings: &Settings) -> Tuning {
+    Tuning { timeout: settings.watch.timeout, page_size: settings.watch.page_size }
+}
+
+const fn limits(settings: &Settings) -> Limits {
+    Limits {
+        connections: settings.http.max_connections,
+        header_timeout: HEAD,
+        write_timeout: settings.http.write_timeout,
+        drain: settings.http.drain,
     }
 }
 

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
-use crate::{config::Sources, exposition::catalogue::print::Form};
+use crate::{
+    config::{Sources, raw},
+    exposition::catalogue::print::Form,
+};
 
 /// Version and revision of the build.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("KUBETALLY_REVISION"), ")");
@@ -20,8 +23,18 @@ Examples:
   kubetally --kubeconfig ~/.kube/prod --context admin
   kubetally config                       print the settings in force and where each comes from
 
+What it shows, once it runs:
+  http://localhost:8080/metrics          for Prometheus; `kubetally metrics` explains each metric
+  http://localhost:8080/readyz?verbose   what is watched, what is not, and why
+  http://localhost:8080/livez            whether the daemon is alive
+
+A LIST is separated by commas; a TIME is such as 30s, 5m or 1h30m.
 Every setting can stand in a TOML file (--config), in the environment
-(KUBETALLY__SECTION__KEY, such as KUBETALLY__HTTP__LISTEN) or in a flag; the later one wins.";
+(KUBETALLY__SECTION__KEY, such as KUBETALLY__HTTP__LISTEN) or in a flag; the later one wins.
+SIGHUP reads file and environment again; SIGTERM and SIGINT stop.
+
+Exit codes: 0 stopped or done, 64 wrong usage or configuration, 69 no cluster reached with
+--require-cluster, 70 a defect.";
 
 /// Watches a Kubernetes cluster and keeps the tally: object counts, events, API latency and
 /// authentication failures as Prometheus metrics.
@@ -51,6 +64,9 @@ pub enum Command {
         /// Only say whether they are right
         #[arg(long)]
         check: bool,
+        /// The settings in force as a file, or a page about every setting there is
+        #[arg(long = "format", value_name = "FORMAT", value_enum, default_value = "toml")]
+        form: raw::Form,
         /// The settings.
         #[command(flatten)]
         flags: Flags,
@@ -143,6 +159,12 @@ pub struct Flags {
     /// How long a stop waits for scrapes under way [default: 5s]
     #[arg(long, value_name = "TIME")]
     pub drain: Option<String>,
+    /// Connections of scrapers at a time [default: 64]
+    #[arg(long, value_name = "N")]
+    pub max_connections: Option<String>,
+    /// How long a scraper may take nothing of an answer [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    pub write_timeout: Option<String>,
     /// End with exit code 69 where the cluster cannot be reached at the start
     #[arg(long, action = ArgAction::SetTrue)]
     pub require_cluster: bool,
@@ -162,34 +184,35 @@ impl Flags {
     pub fn sources(&self, environment: Vec<(String, String)>) -> Sources {
         let named = environment.iter().find(|(name, _)| name == "KUBETALLY__CONFIG");
         let file = self.config.clone().or_else(|| named.map(|(_, path)| path.into()));
+        let require = self.require_cluster.then(|| "true".to_owned());
         let single = [
-            ("http.listen", "--listen", &self.listen),
-            ("cluster.kubeconfig", "--kubeconfig", &self.kubeconfig),
-            ("cluster.context", "--context", &self.context),
-            ("watch.resources", "--resources", &self.resources),
-            ("watch.namespaces", "--namespaces", &self.namespaces),
-            ("watch.page_size", "--page-size", &self.page_size),
-            ("watch.timeout", "--watch-timeout", &self.watch_timeout),
-            ("caps.namespaces", "--cap-namespaces", &self.cap_namespaces),
-            ("caps.reasons", "--cap-reasons", &self.cap_reasons),
-            ("caps.nodes", "--cap-nodes", &self.cap_nodes),
-            ("log.format", "--log-format", &self.log_format),
-            ("log.level", "--log-level", &self.log_level),
-            ("http.drain", "--drain", &self.drain),
+            ("http.listen", &self.listen),
+            ("http.drain", &self.drain),
+            ("http.max_connections", &self.max_connections),
+            ("http.write_timeout", &self.write_timeout),
+            ("cluster.kubeconfig", &self.kubeconfig),
+            ("cluster.context", &self.context),
+            ("cluster.require", &require),
+            ("watch.resources", &self.resources),
+            ("watch.namespaces", &self.namespaces),
+            ("watch.page_size", &self.page_size),
+            ("watch.timeout", &self.watch_timeout),
+            ("caps.namespaces", &self.cap_namespaces),
+            ("caps.reasons", &self.cap_reasons),
+            ("caps.nodes", &self.cap_nodes),
+            ("log.format", &self.log_format),
+            ("log.level", &self.log_level),
         ];
-        let mut flags: Vec<(String, String, String)> = single
+        let mut flags: Vec<(String, String)> = single
             .into_iter()
-            .filter_map(|(key, flag, value)| Some((key.into(), value.clone()?, flag.into())))
+            .filter_map(|(key, value)| Some((key.into(), value.clone()?)))
             .collect();
-        if self.require_cluster {
-            flags.push(("cluster.require".into(), "true".into(), "--require-cluster".into()));
-        }
-        for (table, flag, entries) in [
-            ("watch.label_selectors", "--label-selector", &self.label_selector),
-            ("watch.field_selectors", "--field-selector", &self.field_selector),
+        for (table, entries) in [
+            ("watch.label_selectors", &self.label_selector),
+            ("watch.field_selectors", &self.field_selector),
         ] {
             for (resource, value) in entries {
-                flags.push((format!("{table}.{resource}"), value.clone(), flag.into()));
+                flags.push((format!("{table}.{resource}"), value.clone()));
             }
         }
         Sources { file, environment, flags }

@@ -15,10 +15,10 @@ use settings::Settings;
 pub struct Sources {
     /// The file named by `--config` or `KUBETALLY__CONFIG`.
     pub file: Option<PathBuf>,
-    /// The environment's variables.
+    /// Kubetally's variables of the environment.
     pub environment: Vec<(String, String)>,
-    /// Flags: key, value, the flag as typed.
-    pub flags: Vec<(String, String, String)>,
+    /// Flags: the key each sets, and its value.
+    pub flags: Vec<(String, String)>,
 }
 
 /// What is wrong with a setting: which, where it was set, what was found, what is allowed.
@@ -56,16 +56,35 @@ pub enum ConfigError {
     },
 }
 
+/// The configuration in force.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// As it was written.
+    pub raw: Raw,
+    /// As it is meant.
+    pub settings: Settings,
+}
+
 impl Sources {
     /// Reads all of it.
     ///
     /// # Errors
     /// The first setting that is wrong.
-    pub fn load(&self) -> Result<(Raw, Settings), ConfigError> {
+    pub fn load(&self) -> Result<Loaded, ConfigError> {
         let raw = Raw::read(self)?;
         let settings = Settings::from_raw(&raw)?;
-        Ok((raw, settings))
+        Ok(Loaded { raw, settings })
     }
+}
+
+/// Kubetally's part of the environment. What is no text is kept readable, so that it is refused
+/// like any other wrong value.
+#[must_use]
+pub fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into(), value.to_string_lossy().into()))
+        .filter(|(name, _): &(String, String)| name.starts_with("KUBETALLY__"))
+        .collect()
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use hyper_util::{
 use scrape::Scrapes;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
 };
 
@@ -52,15 +52,16 @@ pub struct Router {
     pub health: Arc<dyn Health>,
 }
 
-/// Serves until `shutdown`, then lets what is under way end within `limits.drain`.
+/// Serves until `shutdown`, then lets what is under way end within the drain time. A change of the
+/// limits counts from the next connection on; that of the number of connections for nobody.
 pub async fn serve(
     listener: TcpListener,
     router: Arc<Router>,
-    limits: Limits,
+    limits: watch::Receiver<Limits>,
     shutdown: impl Future<Output = ()>,
 ) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let places = Arc::new(Semaphore::new(limits.borrow().connections));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let (stream, place) = tokio::select! {
@@ -73,6 +74,7 @@ pub async fn serve(
             },
             () = &mut shutdown => break,
         };
+        let Limits { header_timeout, write_timeout, .. } = *limits.borrow();
         let router = Arc::clone(&router);
         let service = service_fn(move |request| {
             let router = Arc::clone(&router);
@@ -80,9 +82,9 @@ pub async fn serve(
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
+            .header_read_timeout(header_timeout)
             .max_buf_size(HEAD)
-            .serve_connection(TokioIo::new(Paced::new(stream, limits.write_timeout)), service);
+            .serve_connection(TokioIo::new(Paced::new(stream, write_timeout)), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -92,7 +94,8 @@ pub async fn serve(
         });
     }
     drop(listener);
-    if timeout(limits.drain, graceful.shutdown()).await.is_err() {
+    let drain = limits.borrow().drain;
+    if timeout(drain, graceful.shutdown()).await.is_err() {
         tracing::warn!("some answers were cut off: they took longer than the drain time");
     }
 }

@@ -6,7 +6,7 @@ use clap::Parser;
 use kubetally::{
     app,
     cli::{self, Cli, Command, Flags},
-    config::ConfigError,
+    config::{self, Loaded},
     exit::{self, Exit},
     exposition::catalogue::print,
     logging,
@@ -21,7 +21,8 @@ fn main() -> ExitCode {
     match execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("kubetally: {error}");
+            // Where nobody reads it, the exit code still tells.
+            let _told = writeln!(std::io::stderr(), "kubetally: {error}");
             u8::try_from(error.code).map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }
@@ -30,39 +31,27 @@ fn main() -> ExitCode {
 fn execute(cli: Cli) -> Result<(), Exit> {
     match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(flags) => {
-            let sources = flags.sources(environment());
-            let (_, settings) = sources.load().map_err(Exit::usage)?;
-            let level = logging::start(&settings.log).map_err(Exit::internal)?;
-            app::block_on(app::run(settings, sources, level))
+            let sources = flags.sources(config::environment());
+            let loaded = sources.load().map_err(Exit::usage)?;
+            let level = logging::start(&loaded.settings.log).map_err(Exit::internal)?;
+            app::block_on(app::run(loaded, sources, level))
         }
         #[cfg(feature = "demo")]
         Command::Demo(demo) => kubetally::demo::run(&demo),
-        Command::Config { check, flags } => config(check, &flags),
+        Command::Config { check, form, flags } => {
+            let raw = load(&flags)?.raw;
+            print(&if check { "the configuration is right\n".into() } else { raw.print(form) })
+        }
         Command::Metrics { format, flags } => {
-            let (_, settings) = load(&flags)?;
+            let settings = load(&flags)?.settings;
             print(&print::print(format, &settings.caps, settings.watch.resources.len()))
         }
         Command::Completions { shell } => print(&String::from_utf8_lossy(&cli::completions(shell))),
     }
 }
 
-fn config(check: bool, flags: &Flags) -> Result<(), Exit> {
-    let (raw, _) = load(flags)?;
-    print(if check { "the configuration is right\n".into() } else { raw.print() }.as_str())
-}
-
-fn load(
-    flags: &Flags,
-) -> Result<(kubetally::config::raw::Raw, kubetally::config::settings::Settings), Exit> {
-    let loaded: Result<_, ConfigError> = flags.sources(environment()).load();
-    loaded.map_err(Exit::usage)
-}
-
-/// The environment, where it is text.
-fn environment() -> Vec<(String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
+fn load(flags: &Flags) -> Result<Loaded, Exit> {
+    flags.sources(config::environment()).load().map_err(Exit::usage)
 }
 
 /// A reader that goes away, such as `head`, is no error.

@@ -55,6 +55,11 @@ impl Signals {
             _ = self.reload.read_u8() => Signal::Reload,
         }
     }
+
+    /// Waits for a signal to stop, and hears no other.
+    pub async fn stop(&mut self) {
+        while self.next().await != Signal::Stop {}
+    }
 }
 
 /// Tells every task that it is time to stop.

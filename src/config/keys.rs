@@ -1,126 +1,218 @@
 //! The table of settings: key, default, what is allowed, what it is for.
 
+use std::fmt::Write;
+
+use super::raw::variable;
+use crate::kinds;
+
 /// One setting.
 #[derive(Debug)]
 pub struct Key {
     /// Its dotted name, as in the file.
     pub name: &'static str,
+    /// The flag that sets it.
+    pub flag: &'static str,
     /// Its default as it would be written; empty for none.
     pub default: &'static str,
-    /// What may stand there, for errors and docs.
-    pub allowed: &'static str,
+    /// What may stand there; see [`Key::allowed`].
+    allowed: &'static str,
     /// What it is for.
     pub help: &'static str,
+    /// Whether a reload takes it over; else it needs a restart.
+    pub live: bool,
 }
 
 const fn key(
     name: &'static str,
+    flag: &'static str,
     default: &'static str,
     allowed: &'static str,
     help: &'static str,
 ) -> Key {
-    Key { name, default, allowed, help }
+    Key { name, flag, default, allowed, help, live: false }
+}
+
+impl Key {
+    const fn live(self) -> Self {
+        Self { live: true, ..self }
+    }
+
+    /// What may stand there, for errors and docs.
+    #[must_use]
+    pub fn allowed(&self) -> String {
+        let known = || kinds::TABLE.iter().map(|resource| resource.name).collect::<Vec<_>>();
+        self.allowed.replace("{resources}", &known().join(", "))
+    }
 }
 
 /// Every setting, in the order in which they are shown.
 pub static KEYS: &[Key] = &[
     key(
         "http.listen",
+        "--listen",
         "0.0.0.0:8080",
         "an address and port, such as 0.0.0.0:8080 or [::]:8080",
         "Where Prometheus scrapes.",
     ),
-    key("http.drain", "5s", "a time from 0s to 5m", "How long a stop waits for scrapes under way."),
-    key("http.max_connections", "64", "a number from 1 to 10000", "Connections at a time."),
+    key(
+        "http.drain",
+        "--drain",
+        "5s",
+        "a time from 0s to 5m",
+        "How long a stop waits for scrapes under way.",
+    )
+    .live(),
+    key(
+        "http.max_connections",
+        "--max-connections",
+        "64",
+        "a number from 1 to 10000",
+        "Connections at a time.",
+    ),
     key(
         "http.write_timeout",
+        "--write-timeout",
         "30s",
         "a time from 1s to 10m",
         "How long a reader may take nothing of an answer.",
-    ),
+    )
+    .live(),
     key(
         "cluster.kubeconfig",
+        "--kubeconfig",
         "",
         "a file",
         "The kubeconfig; without one $KUBECONFIG, ~/.kube/config, then the pod's service account.",
     ),
     key(
         "cluster.context",
+        "--context",
         "",
         "a context of the kubeconfig",
         "The context; without one the current one.",
     ),
     key(
         "cluster.require",
+        "--require-cluster",
         "false",
         "true or false",
         "End with exit code 69 where the cluster cannot be reached at the start.",
     ),
+    key("watch.resources", "--resources", "pods,events", "some of {resources}", "What is watched."),
     key(
-        "watch.resources",
-        "pods,events",
-        "a list of resources that `kubetally` knows",
-        "What is watched.",
+        "watch.namespaces",
+        "--namespaces",
+        "",
+        "a list of namespaces",
+        "The namespaces watched; none means all.",
     ),
-    key("watch.namespaces", "", "a list of namespaces", "The namespaces watched; none means all."),
     key(
         "watch.label_selectors",
+        "--label-selector",
         "",
-        "a label selector a resource",
+        "a label selector for each resource that is watched",
         "Watch only the objects with these labels.",
     ),
     key(
         "watch.field_selectors",
+        "--field-selector",
         "",
-        "a field selector a resource",
+        "a field selector for each resource that is watched",
         "Watch only the objects with these fields.",
     ),
     key(
         "watch.page_size",
+        "--page-size",
         "500",
         "a number from 1 to 5000",
         "Objects a page, where lists come by pages.",
-    ),
+    )
+    .live(),
     key(
         "watch.timeout",
+        "--watch-timeout",
         "5m",
         "a time from 30s to 1h",
         "How long a watch is asked to last; each lasts from this to twice this.",
-    ),
+    )
+    .live(),
     key(
         "caps.namespaces",
+        "--cap-namespaces",
         "500",
         "a number from 1 to 100000",
         "Namespaces shown by name; the others are _other.",
     ),
     key(
         "caps.reasons",
+        "--cap-reasons",
         "100",
         "a number from 1 to 10000",
         "Reasons and kinds shown by name; the others are _other.",
     ),
     key(
         "caps.nodes",
+        "--cap-nodes",
         "5000",
         "a number from 1 to 100000",
         "Nodes shown by name; the others are _other.",
     ),
     key(
         "log.format",
+        "--log-format",
         "auto",
         "auto, text or json",
         "Lines for people or for programs; auto is text on a terminal.",
     ),
     key(
         "log.level",
+        "--log-level",
         "info",
         "off, error, warn, info, debug, trace, or directives such as info,kubetally::watch=debug",
         "What is logged.",
-    ),
+    )
+    .live(),
 ];
 
 /// The keys that hold a table: one value a resource.
 pub const TABLES: &[&str] = &["watch.label_selectors", "watch.field_selectors"];
+
+/// The page `docs/configuration.md`.
+#[must_use]
+pub fn markdown() -> String {
+    let mut out = String::from(
+        "# Configuration\n\n\
+         This page is what `kubetally config --format markdown` prints. Every setting can stand in \
+         a TOML file (`--config FILE` or `KUBETALLY__CONFIG`), in the environment or in a flag; a \
+         flag wins over the environment, the environment over the file, the file over the default. \
+         An unknown setting and a value that is not allowed end the start with exit code 64. \
+         `kubetally config` prints what is in force and where each value was set. No setting holds \
+         a secret: credentials stay in the kubeconfig or in the pod's service account.\n\n\
+         Lists are separated by commas, or TOML arrays. Times are such as `30s`, `5m`, `1h30m`.\n\n\
+         SIGHUP reads the file again. Settings marked \u{201c}at once\u{201d} change then; others are named in \
+         the log and wait for a restart. A file with an error changes nothing, and \
+         `kubetally_config_last_reload_successful` is 0 until it is mended.\n\n\
+         | setting | default | allowed | what | flag | environment | on SIGHUP |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for key in KEYS {
+        let default = if key.default.is_empty() { "" } else { &format!("`{}`", key.default) };
+        let entry = if TABLES.contains(&key.name) { ".RESOURCE" } else { "" };
+        let name = format!("{}{entry}", key.name);
+        // Writing to a String cannot fail.
+        writeln!(
+            out,
+            "| `{name}` | {default} | {} | {} | `{}` | `{}` | {} |",
+            key.allowed(),
+            key.help,
+            key.flag,
+            variable(&name),
+            if key.live { "at once" } else { "restart" },
+        )
+        .unwrap_or_default();
+    }
+    out
+}
 
 /// Finds a setting; an entry of a table is found by its table.
 #[must_use]
@@ -131,6 +223,16 @@ pub fn find(name: &str) -> Option<&'static Key> {
     };
     let exact = KEYS.iter().find(|key| key.name == name && !TABLES.contains(&key.name));
     exact.or_else(|| KEYS.iter().find(table))
+}
+
+/// What a name holds that is no setting itself: a section of settings, or a table of them.
+#[must_use]
+pub fn section(name: &str) -> Option<String> {
+    if let Some(table) = KEYS.iter().find(|key| key.name == name && TABLES.contains(&name)) {
+        return Some(format!("a table: {}", table.allowed()));
+    }
+    let within = |key: &Key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+    KEYS.iter().any(within).then(|| "a section of settings".into())
 }
 
 /// The known name nearest to an unknown one, if one is near.

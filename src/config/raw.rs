@@ -1,6 +1,6 @@
 //! The configuration as written: every layer's values, the last one winning, with their origins.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeMap, fmt::Write, io::Read, path::Path};
 
 use config::{Config, Environment, File, FileFormat, Value, ValueKind};
 
@@ -12,6 +12,18 @@ use super::{
 /// What stands before each environment variable.
 pub const PREFIX: &str = "KUBETALLY";
 
+/// The largest file that is read.
+const LARGEST: u64 = 1024 * 1024;
+
+/// In which form the configuration is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Form {
+    /// What is in force, as a file that would say the same.
+    Toml,
+    /// A page about every setting, as in `docs/configuration.md`.
+    Markdown,
+}
+
 /// One value as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -21,8 +33,17 @@ pub struct Written {
     pub origin: String,
 }
 
+/// What differs between two configurations.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Settings that can change without losing state.
+    pub in_place: Vec<&'static str>,
+    /// Settings that need a restart.
+    pub restart: Vec<&'static str>,
+}
+
 /// Every setting that was written or has a default, by its dotted name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Raw(BTreeMap<String, Written>);
 
 impl Raw {
@@ -36,14 +57,8 @@ impl Raw {
             raw.set(key.name, key.default.into(), "default".into());
         }
         if let Some(path) = &sources.file {
-            let path = path.display().to_string();
-            let file = Config::builder().add_source(File::new(&path, FileFormat::Toml)).build();
-            let wrong = |why: config::ConfigError| ConfigError::File {
-                path: path.clone(),
-                why: why.to_string(),
-            };
-            let values = file.map_err(wrong)?.cache;
-            raw.flatten("", values, &|_| path.clone())?;
+            let origin = path.display().to_string();
+            raw.flatten("", file(path)?, &|_| origin.clone())?;
         }
         let variables = sources.environment.iter().cloned().collect();
         let environment = Environment::with_prefix(PREFIX)
@@ -56,8 +71,9 @@ impl Raw {
         };
         let values = Config::builder().add_source(environment).build().map_err(wrong)?.cache;
         raw.flatten("", values, &variable)?;
-        for (key, value, flag) in &sources.flags {
-            raw.take(key, value.clone(), flag.clone())?;
+        for (key, value) in &sources.flags {
+            let flag = keys::find(key).map_or("flag", |key| key.flag);
+            raw.take(key, value.clone(), flag.into())?;
         }
         Ok(raw)
     }
@@ -86,7 +102,7 @@ impl Raw {
                     key: name.into(),
                     origin: origin(name),
                     found: "a list of lists or tables".into(),
-                    allowed: keys::find(name).map_or("", |key| key.allowed).into(),
+                    allowed: keys::find(name).map(keys::Key::allowed).unwrap_or_default(),
                 })?;
                 self.take(name, text.join(","), origin(name))
             }
@@ -102,6 +118,10 @@ impl Raw {
         if name == "config" && origin == variable(name) {
             return Ok(());
         }
+        if let Some(allowed) = keys::section(name) {
+            let (key, found) = (name.into(), format!("{text:?}"));
+            return Err(ConfigError::Value { key, origin, found, allowed });
+        }
         if keys::find(name).is_none() {
             let hint = keys::nearest(name);
             let hint = hint.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
@@ -115,10 +135,16 @@ impl Raw {
         self.0.insert(name.into(), Written { text, origin });
     }
 
-    /// One value, if it was written or has a default.
+    /// One value, if it was written or has a default, be it empty.
+    #[must_use]
+    pub fn written(&self, name: &str) -> Option<&Written> {
+        self.0.get(name)
+    }
+
+    /// One value that is not empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Written> {
-        self.0.get(name).filter(|written| !written.text.is_empty())
+        self.written(name).filter(|written| !written.text.is_empty())
     }
 
     /// The entries of a table: resource and value.
@@ -135,9 +161,43 @@ impl Raw {
         }
     }
 
-    /// Prints it as a file that would say the same, with the origin of each value.
+    /// What would change with `new`, and whether it can while running.
     #[must_use]
-    pub fn print(&self) -> String {
+    pub fn changes(&self, new: &Self) -> Changes {
+        let mut changes = Changes::default();
+        for key in KEYS.iter().filter(|key| !self.texts(key.name).eq(new.texts(key.name))) {
+            let keys = if key.live { &mut changes.in_place } else { &mut changes.restart };
+            keys.push(key.name);
+        }
+        changes
+    }
+
+    /// Takes over what can change while running.
+    pub fn take_over(&mut self, new: &Self) {
+        for key in KEYS.iter().filter(|key| key.live) {
+            if let Some(written) = new.written(key.name) {
+                self.0.insert(key.name.into(), written.clone());
+            }
+        }
+    }
+
+    /// What a setting says: its one text, or those of its table.
+    fn texts<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let single = self.written(name).map(|written| ("", written.text.as_str()));
+        single.into_iter().chain(self.entries(name).map(|(entry, w)| (entry, w.text.as_str())))
+    }
+
+    /// Prints it.
+    #[must_use]
+    pub fn print(&self, form: Form) -> String {
+        match form {
+            Form::Toml => self.toml(),
+            Form::Markdown => keys::markdown(),
+        }
+    }
+
+    /// A file that would say the same, with the origin of each value.
+    fn toml(&self) -> String {
         let mut out = String::new();
         let mut section = "";
         for (name, written) in &self.0 {
@@ -156,12 +216,29 @@ impl Raw {
     }
 }
 
-/// Numbers and booleans as they are, all else as a string: lists are taken with commas.
-fn toml_value(text: &str) -> String {
-    let bare = text.parse::<u64>().is_ok() || text == "true" || text == "false";
-    if bare { text.to_owned() } else { format!("{text:?}") }
+/// Reads a file. Not by its name alone, to which `config` would add endings where it is missing.
+fn file(path: &Path) -> Result<Value, ConfigError> {
+    let wrong = |why: String| ConfigError::File { path: path.display().to_string(), why };
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(LARGEST).read_to_string(&mut text))
+        .map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let file = Config::builder().add_source(File::from_str(&text, FileFormat::Toml)).build();
+    Ok(file.map_err(|error| wrong(error.to_string().trim_end().to_owned()))?.cache)
 }
 
-fn variable(name: &str) -> String {
+/// Numbers and booleans as they are, all else as a string: lists are taken with commas.
+fn toml_value(text: &str) -> String {
+    let number = text.parse::<i64>().is_ok_and(|number| number.to_string() == text);
+    if number || text == "true" || text == "false" {
+        return text.to_owned();
+    }
+    // What JSON escapes, and how, TOML reads; of its own it wants DEL escaped.
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+}
+
+/// The environment variable of a setting.
+#[must_use]
+pub fn variable(name: &str) -> String {
     format!("{PREFIX}__{}", name.to_uppercase().replace('.', "__"))
 }

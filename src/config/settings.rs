@@ -9,7 +9,7 @@ use super::{
 use crate::kinds::{self, Resource};
 
 /// Everything the daemon was told.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// The HTTP side.
     pub http: Http,
@@ -48,7 +48,7 @@ pub struct Cluster {
 }
 
 /// What is watched, and how.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Watch {
     /// The resources, each once.
     pub resources: Vec<Watched>,
@@ -69,14 +69,6 @@ pub struct Watched {
     pub label_selector: Option<String>,
     /// A field selector.
     pub field_selector: Option<String>,
-}
-
-impl PartialEq for Watched {
-    fn eq(&self, other: &Self) -> bool {
-        self.resource.name == other.resource.name
-            && self.label_selector == other.label_selector
-            && self.field_selector == other.field_selector
-    }
 }
 
 /// Bounds on free-form label values; what is beyond goes into `_other`.
@@ -108,15 +100,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-/// What differs between two configurations.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Settings that can change without losing state.
-    pub in_place: Vec<&'static str>,
-    /// Settings that need a restart.
-    pub restart: Vec<&'static str>,
 }
 
 impl Settings {
@@ -152,36 +135,10 @@ impl Settings {
             log: Log {
                 format: read.parsed("log.format", log_format)?,
                 level: read.parsed("log.level", |text| {
-                    crate::logging::directives(text).ok().map(|_| text.to_owned())
+                    crate::logging::directives(text).map(|_| text.to_owned())
                 })?,
             },
         })
-    }
-
-    /// What would change with `new`, and whether it can while running.
-    #[must_use]
-    pub fn changes(&self, new: &Self) -> Changes {
-        let mut changes = Changes::default();
-        let mut note = |differs: bool, key, in_place: bool| {
-            if differs {
-                let keys = if in_place { &mut changes.in_place } else { &mut changes.restart };
-                keys.push(key);
-            }
-        };
-        let (http, watch) = (&new.http, &new.watch);
-        note(self.log.level != new.log.level, "log.level", true);
-        note(self.watch.timeout != watch.timeout, "watch.timeout", true);
-        note(self.watch.page_size != watch.page_size, "watch.page_size", true);
-        note(self.http.drain != http.drain, "http.drain", false);
-        note(self.http.listen != http.listen, "http.listen", false);
-        note(self.http.max_connections != http.max_connections, "http.max_connections", false);
-        note(self.http.write_timeout != http.write_timeout, "http.write_timeout", false);
-        note(self.cluster != new.cluster, "cluster", false);
-        note(self.watch.resources != watch.resources, "watch.resources and selectors", false);
-        note(self.watch.namespaces != watch.namespaces, "watch.namespaces", false);
-        note(self.caps != new.caps, "caps", false);
-        note(self.log.format != new.log.format, "log.format", false);
-        changes
     }
 }
 
@@ -194,7 +151,7 @@ impl Reader<'_> {
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<T, ConfigError> {
         let empty = Written { text: String::new(), origin: "default".into() };
-        let written = self.0.get(name).unwrap_or(&empty);
+        let written = self.0.written(name).unwrap_or(&empty);
         parse(&written.text).ok_or_else(|| wrong(name, written))
     }
 
@@ -262,13 +219,7 @@ impl Reader<'_> {
 }
 
 fn wrong(name: &str, written: &Written) -> ConfigError {
-    let allowed = keys::find(name).map_or("nothing", |key| key.allowed);
-    let known: Vec<_> = kinds::TABLE.iter().map(|resource| resource.name).collect();
-    let allowed = match name {
-        "watch.resources" => format!("some of {}", known.join(", ")),
-        _ if allowed.ends_with("a resource") => format!("{allowed} that is watched"),
-        _ => allowed.to_owned(),
-    };
+    let allowed = keys::find(name).map(keys::Key::allowed).unwrap_or_default();
     ConfigError::Value {
         key: name.into(),
         origin: written.origin.clone(),

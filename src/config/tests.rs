@@ -1,1 +1,318 @@
+//! Tables of what is written and what it means, or why it cannot be.
 
+use std::{fs, time::Duration};
+
+use clap::{CommandFactory, Parser};
+use proptest::prelude::*;
+use rstest::rstest;
+use tempfile::TempDir;
+
+use super::{
+    keys::{self, KEYS, TABLES},
+    raw::{Changes, Form, variable},
+    settings::duration,
+    *,
+};
+use crate::cli::Cli;
+
+/// A folder with a file of settings, and the sources that read it.
+fn with_file(text: &str) -> (TempDir, Sources) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("settings.toml");
+    fs::write(&path, text).expect("written");
+    (dir, Sources { file: Some(path), ..Sources::default() })
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+}
+
+fn load(text: &str) -> Result<Loaded, ConfigError> {
+    let (_dir, sources) = with_file(text);
+    sources.load()
+}
+
+/// A value other than the default, for each setting.
+fn another(key: &str) -> &'static str {
+    match key {
+        "http.listen" => "[::1]:9090",
+        "http.drain" | "http.write_timeout" => "1m30s",
+        "http.max_connections" | "watch.page_size" => "7",
+        "cluster.kubeconfig" => "/etc/kube \"config\"",
+        "cluster.context" => "prod\\east",
+        "cluster.require" => "true",
+        "watch.resources" => "pods",
+        "watch.namespaces" => "billing,shop",
+        "watch.timeout" => "10m",
+        "caps.namespaces" | "caps.reasons" | "caps.nodes" => "9",
+        "log.format" => "json",
+        "log.level" => "warn,kubetally::watch=debug",
+        "watch.label_selectors.pods" => "app in (web,api)",
+        "watch.field_selectors.pods" => "status.phase!=Succeeded",
+        other => panic!("no other value of {other}"),
+    }
+}
+
+/// The settings' names, with an entry for each table.
+fn names() -> impl Iterator<Item = String> {
+    KEYS.iter().map(|key| match TABLES.contains(&key.name) {
+        true => format!("{}.pods", key.name),
+        false => key.name.to_owned(),
+    })
+}
+
+#[test]
+fn the_defaults_are_right() {
+    let settings = Sources::default().load().expect("the defaults are right").settings;
+    assert_eq!(settings.http.listen.to_string(), "0.0.0.0:8080");
+    assert_eq!(settings.http.drain, Duration::from_secs(5));
+    assert_eq!(settings.cluster.kubeconfig, None);
+    let resources: Vec<_> = settings.watch.resources.iter().map(|w| w.resource.name).collect();
+    assert_eq!(resources, ["pods", "events"]);
+    assert!(settings.watch.namespaces.is_empty());
+}
+
+#[test]
+fn the_later_layer_wins() {
+    let (dir, mut sources) = with_file("[watch]\npage_size = 1\n[caps]\nnodes = 1\nreasons = 1\n");
+    sources.environment =
+        pairs(&[("KUBETALLY__CAPS__NODES", "2"), ("KUBETALLY__CAPS__REASONS", "2")]);
+    sources.flags = pairs(&[("caps.nodes", "3")]);
+    let Loaded { raw, settings } = sources.load().expect("all is right");
+    assert_eq!((settings.watch.page_size, settings.caps.reasons, settings.caps.nodes), (1, 2, 3));
+    let origin = |key| raw.written(key).map(|written| written.origin.as_str());
+    let file = dir.path().join("settings.toml").display().to_string();
+    assert_eq!(origin("watch.page_size"), Some(file.as_str()));
+    assert_eq!(origin("caps.reasons"), Some("KUBETALLY__CAPS__REASONS"));
+    assert_eq!(origin("caps.nodes"), Some("--cap-nodes"));
+    assert_eq!(origin("caps.namespaces"), Some("default"));
+}
+
+#[test]
+fn every_setting_can_be_set_in_each_layer() {
+    for name in names() {
+        let value = another(&name);
+        let table = |text: &str| {
+            let (section, key) = name.split_once('.').expect("a dotted name");
+            format!("[{section}]\n{key} = {text}\n")
+        };
+        let written = serde_json::to_string(value).expect("a string");
+        let mut bare = vec![written];
+        bare.extend(value.parse::<u64>().is_ok().then(|| value.to_owned()));
+        for text in bare {
+            let raw = load(&table(&text)).expect("the file is right").raw;
+            assert_eq!(raw.written(&name).expect("it is set").text, value);
+        }
+        let environment = vec![(variable(&name), value.to_owned())];
+        let raw = Sources { environment, ..Sources::default() }.load().expect("it is right").raw;
+        assert_eq!(raw.written(&name).expect("it is set").text, value);
+
+        let flag = keys::find(&name).expect("a key").flag;
+        let mut line = vec!["kubetally".to_owned(), flag.to_owned()];
+        match (flag, name.ends_with(".pods")) {
+            ("--require-cluster", _) => {}
+            (_, true) => line.push(format!("pods={value}")),
+            (_, false) => line.push(value.to_owned()),
+        }
+        let cli = Cli::try_parse_from(line).expect("a right command line");
+        let raw = cli.run.sources(vec![]).load().expect("it is right").raw;
+        let written = raw.written(&name).expect("it is set");
+        assert_eq!((written.text.as_str(), written.origin.as_str()), (value, flag));
+    }
+}
+
+#[test]
+fn the_help_of_a_flag_tells_the_default_of_its_setting() {
+    let command = Cli::command();
+    for key in KEYS.iter().filter(|key| !key.default.is_empty() && key.default != "false") {
+        let name = key.flag.trim_start_matches('-');
+        let flag = command.get_arguments().find(|arg| arg.get_long() == Some(name));
+        let help = flag.and_then(|flag| flag.get_help()).expect("a flag with help").to_string();
+        assert!(help.contains(&format!("[default: {}", key.default)), "{name}: {help}");
+    }
+}
+
+#[rstest]
+#[case::listen("http.listen", "nowhere")]
+#[case::port("http.listen", "0.0.0.0:99999")]
+#[case::empty("http.listen", "")]
+#[case::no_unit("http.drain", "5")]
+#[case::too_long("http.drain", "301s")]
+#[case::too_short("http.write_timeout", "999ms")]
+#[case::zero("watch.page_size", "0")]
+#[case::too_many("watch.page_size", "5001")]
+#[case::negative("watch.page_size", "-1")]
+#[case::float("watch.page_size", "1.5")]
+#[case::timeout("watch.timeout", "29s")]
+#[case::resource("watch.resources", "pods,podz")]
+#[case::no_resource("watch.resources", ",")]
+#[case::namespace("watch.namespaces", "Shop")]
+#[case::namespace_path("watch.namespaces", "../secrets")]
+#[case::cap("caps.nodes", "100001")]
+#[case::boolean("cluster.require", "yes")]
+#[case::format("log.format", "xml")]
+#[case::level("log.level", "inof")]
+#[case::directive("log.level", "info,kubetally=loud")]
+#[case::no_module("log.level", "=debug")]
+#[case::selector("watch.label_selectors.pods", "")]
+#[case::selector_control("watch.label_selectors.pods", "a\u{0}b")]
+#[case::selector_of_nothing("watch.label_selectors.nodes", "a=b")]
+fn a_wrong_value_is_told(#[case] name: &str, #[case] value: &str) {
+    let (section, key) = name.split_once('.').expect("a dotted name");
+    let (dir, file) = with_file(&format!(
+        "[{section}]\n{key} = {}\n",
+        serde_json::to_string(value).expect("a string")
+    ));
+    let path = dir.path().join("settings.toml").display().to_string();
+    let environment = vec![(variable(name), value.to_owned())];
+    let flags = vec![(name.to_owned(), value.to_owned())];
+    let known = keys::find(name).expect("a key");
+    for (sources, origin) in [
+        (file, path.as_str()),
+        (Sources { environment, ..Sources::default() }, variable(name).as_str()),
+        (Sources { flags, ..Sources::default() }, known.flag),
+    ] {
+        let error = sources.load().expect_err("it is wrong").to_string();
+        let found = format!("found {value:?}");
+        for part in [name, origin, &found, &known.allowed()] {
+            assert!(error.contains(part), "no {part} in {error}");
+        }
+    }
+}
+
+#[rstest]
+#[case::boolean("[watch]\npage_size = true", "watch.page_size", "\"true\"")]
+#[case::number("[http]\nlisten = 5", "http.listen", "\"5\"")]
+#[case::list("[http]\nlisten = []", "http.listen", "\"\"")]
+#[case::lists("[watch]\nnamespaces = [[\"a\"]]", "watch.namespaces", "a list of lists")]
+#[case::section("http = 5", "http", "allowed: a section")]
+#[case::table("[watch]\nlabel_selectors = \"a=b\"", "watch.label_selectors", "allowed: a table")]
+fn a_wrong_type_is_told(#[case] text: &str, #[case] key: &str, #[case] part: &str) {
+    let error = load(text).expect_err("it is wrong").to_string();
+    assert!(error.starts_with(&format!("{key} (")) && error.contains(part), "{error}");
+    assert!(error.contains("settings.toml"), "{error}");
+}
+
+#[rstest]
+#[case("[http]\nlisten_on = 1", "http.listen_on", "")]
+#[case("[http]\nlisten2 = 1", "http.listen2", "did you mean http.listen?")]
+#[case("port = 1", "port", "")]
+#[case("[http.listen]\nport = 1", "http.listen.port", "")]
+#[case("config = \"other.toml\"", "config", "")]
+fn an_unknown_setting_is_told(#[case] text: &str, #[case] key: &str, #[case] hint: &str) {
+    let error = load(text).expect_err("it is unknown").to_string();
+    assert!(error.starts_with(&format!("{key} (")), "{error}");
+    assert!(error.contains("there is no such setting") && error.contains(hint), "{error}");
+}
+
+#[rstest]
+#[case::unknown(&[("KUBETALLY__HTTP__LISTENN", "x")], "KUBETALLY__HTTP__LISTENN")]
+#[case::short(&[("KUBETALLY__LISTEN", "x")], "KUBETALLY__LISTEN")]
+#[case::both(&[("KUBETALLY__HTTP", "5"), ("KUBETALLY__HTTP__DRAIN", "1s")], "KUBETALLY__HTTP")]
+fn a_wrong_variable_is_told(#[case] variables: &[(&str, &str)], #[case] part: &str) {
+    let sources = Sources { environment: pairs(variables), ..Sources::default() };
+    let error = sources.load().expect_err("it is wrong").to_string();
+    assert!(error.contains(part), "{error}");
+}
+
+#[test]
+fn the_variables_of_a_service_called_kubetally_are_no_settings() {
+    let environment = pairs(&[
+        ("KUBETALLY_SERVICE_HOST", "10.0.0.1"),
+        ("KUBETALLY_PORT", "tcp://10.0.0.1:80"),
+        ("KUBETALLY_PORT_80_TCP_ADDR", "10.0.0.1"),
+        ("KUBETALLY__CONFIG", "/etc/kubetally.toml"),
+    ]);
+    Sources { environment, ..Sources::default() }.load().expect("nothing is set");
+}
+
+#[rstest]
+#[case::toml("[http\nlisten = 1", "line 1")]
+#[case::twice("[http]\nlisten = 1\nlisten = 2", "duplicate")]
+fn a_file_that_is_no_toml_is_told(#[case] text: &str, #[case] part: &str) {
+    let error = load(text).expect_err("it is no TOML").to_string();
+    assert!(error.contains("settings.toml: ") && error.contains(part), "{error}");
+}
+
+#[test]
+fn a_missing_file_is_told() {
+    let file = Some("/no/such/file".into());
+    let error = Sources { file, ..Sources::default() }.load().expect_err("it is missing");
+    let told = "the configuration file /no/such/file: cannot be read: No such file or directory";
+    assert!(error.to_string().starts_with(told), "{error}");
+}
+
+#[test]
+fn a_flag_names_the_file_before_the_environment() {
+    let cli = |line: &[&str]| Cli::try_parse_from(line).expect("a right command line").run;
+    let environment = pairs(&[("KUBETALLY__CONFIG", "/environment")]);
+    let file = |flags: crate::cli::Flags| flags.sources(environment.clone()).file;
+    assert_eq!(file(cli(&["kubetally"])), Some("/environment".into()));
+    assert_eq!(file(cli(&["kubetally", "--config", "/flag"])), Some("/flag".into()));
+}
+
+#[test]
+fn each_change_is_noted_as_what_it_is() {
+    let raw = Sources::default().load().expect("the defaults are right").raw;
+    for (name, key) in names().zip(KEYS) {
+        let flags = vec![(name.clone(), another(&name).to_owned())];
+        let new = Sources { flags, ..Sources::default() }.load().expect("it is right").raw;
+        let mut expected = Changes::default();
+        if key.live { &mut expected.in_place } else { &mut expected.restart }.push(key.name);
+        assert_eq!(raw.changes(&new), expected);
+        let mut after = raw.clone();
+        after.take_over(&new);
+        // What waits for a restart is told again at the next reload.
+        let left = Changes { in_place: vec![], restart: expected.restart };
+        assert_eq!(after.changes(&new), left);
+    }
+}
+
+#[test]
+fn what_is_printed_says_the_same() {
+    let flags: Vec<_> = names().map(|name| (name.clone(), another(&name).to_owned())).collect();
+    for flags in [vec![], flags] {
+        let raw = Sources { flags, ..Sources::default() }.load().expect("it is right").raw;
+        let again = load(&raw.print(Form::Toml)).expect("what is printed is right").raw;
+        assert_eq!(raw.changes(&again), Changes::default());
+    }
+}
+
+#[rstest]
+#[case("30s", Some(30_000))]
+#[case("1h30m", Some(5_400_000))]
+#[case("500ms", Some(500))]
+#[case("0s", Some(0))]
+#[case("", None)]
+#[case("5", None)]
+#[case("s", None)]
+#[case("5 s", None)]
+#[case("-5s", None)]
+#[case("5d", None)]
+#[case("99999999999999999999s", None)]
+#[case("18446744073709551615h", None)]
+fn durations(#[case] text: &str, #[case] millis: Option<u64>) {
+    assert_eq!(duration(text), millis.map(Duration::from_millis));
+}
+
+proptest! {
+    #[test]
+    fn any_file_is_read_or_told(text in "[a-z.\\[\\]\"=\n0-9]{0,80}") {
+        if let Err(error) = load(&text) {
+            prop_assert!(error.to_string().contains("settings.toml"));
+        }
+    }
+
+    #[test]
+    fn any_path_is_printed_so_that_it_reads_the_same(path in ".{1,20}") {
+        let flags = vec![("cluster.kubeconfig".to_owned(), path)];
+        let raw = Sources { flags, ..Sources::default() }.load().expect("it is right").raw;
+        let again = load(&raw.print(Form::Toml)).expect("what is printed is right").raw;
+        prop_assert_eq!(raw.changes(&again), Changes::default());
+    }
+
+    #[test]
+    fn any_duration_is_survived(text in "[0-9hms]{0,40}|.*") {
+        let _ = duration(&text);
+    }
+}

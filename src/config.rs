@@ -83,7 +83,7 @@ impl Sources {
 pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into(), value.to_string_lossy().into()))
-        .filter(|(name, _): &(String, String)| name.starts_with("KUBETALLY__"))
+        .filter(|(name, _): &(String, String)| name.starts_with(raw::PREFIX))
         .collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write, io::Read, path::Path};
 
-use config::{Config, Environment, File, FileFormat, Value, ValueKind};
+use config::{Config, File, FileFormat, Value, ValueKind};
 
 use super::{
     ConfigError, Sources,
@@ -10,7 +10,7 @@ use super::{
 };
 
 /// What stands before each environment variable.
-pub const PREFIX: &str = "KUBETALLY";
+pub const PREFIX: &str = "KUBETALLY__";
 
 /// The largest file that is read.
 const LARGEST: u64 = 1024 * 1024;
@@ -60,17 +60,13 @@ impl Raw {
             let origin = path.display().to_string();
             raw.flatten("", file(path)?, &|_| origin.clone())?;
         }
-        let variables = sources.environment.iter().cloned().collect();
-        let environment = Environment::with_prefix(PREFIX)
-            .prefix_separator("__")
-            .separator("__")
-            .source(Some(variables));
-        let wrong = |why: config::ConfigError| ConfigError::File {
-            path: "environment".into(),
-            why: why.to_string(),
-        };
-        let values = Config::builder().add_source(environment).build().map_err(wrong)?.cache;
-        raw.flatten("", values, &variable)?;
+        // Not by `config`, which takes one of KUBETALLY__HTTP and KUBETALLY__HTTP__LISTEN at random.
+        for (variable, value) in &sources.environment {
+            if let Some(name) = variable.strip_prefix(PREFIX) {
+                let name = name.to_lowercase().replace("__", ".");
+                raw.take(&name, value.clone(), variable.clone())?;
+            }
+        }
         for (key, value) in &sources.flags {
             let flag = keys::find(key).map_or("flag", |key| key.flag);
             raw.take(key, value.clone(), flag.into())?;
@@ -240,5 +236,5 @@ fn toml_value(text: &str) -> String {
 /// The environment variable of a setting.
 #[must_use]
 pub fn variable(name: &str) -> String {
-    format!("{PREFIX}__{}", name.to_uppercase().replace('.', "__"))
+    format!("{PREFIX}{}", name.to_uppercase().replace('.', "__"))
 }

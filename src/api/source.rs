@@ -25,7 +25,12 @@ impl Source {
     pub fn read(&self) -> io::Result<Vec<u8>> {
         match self {
             Self::Data(bytes) => Ok(bytes.clone()),
-            Self::File(path) => read_bounded(path, LARGEST),
+            Self::File(path) => match read_bounded(path, LARGEST)? {
+                bytes if bytes.is_empty() => {
+                    Err(io::Error::new(io::ErrorKind::InvalidData, "the file is empty"))
+                }
+                bytes => Ok(bytes),
+            },
         }
     }
 
@@ -55,13 +60,12 @@ impl fmt::Display for Source {
 /// Reads a file of at most `largest` bytes.
 ///
 /// # Errors
-/// Where it cannot be read, is empty or larger.
+/// Where it cannot be read or is larger.
 pub fn read_bounded(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     use io::Read;
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(largest + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 {
-        0 => Err(io::Error::new(io::ErrorKind::InvalidData, "the file is empty")),
         size if size > largest => Err(io::Error::new(
             io::ErrorKind::InvalidData,
             format!("the file has more than {largest} bytes"),

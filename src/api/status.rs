@@ -92,7 +92,7 @@ fn throttle(message: &str) -> ThrottleSource {
 }
 
 /// A bounded line of text, safe to log.
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MESSAGE)]);
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.chars().filter(|c| !c.is_control()).take(MESSAGE).collect()

@@ -15,7 +15,7 @@ use tokio::{
     net::TcpListener,
     sync::watch,
     task::JoinSet,
-    time::{interval, timeout},
+    time::{Instant, interval, timeout},
 };
 
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
         connection::Connection,
         endpoint::{Endpoint, Lookup, SERVICE_ACCOUNT},
         request::Target,
+        tls::Tls,
     },
     cli::{REVISION, VERSION},
     config::{Loaded, Sources, raw::Raw, settings::Settings},
@@ -47,6 +48,7 @@ use crate::{
     watch::{
         board::Board,
         driver::{Parts, Tuning, Watcher},
+        trouble::Trouble,
     },
 };
 
@@ -359,13 +361,17 @@ async fn reload_credentials(
     telemetry: &Telemetry,
     rotations: &watch::Sender<u64>,
 ) {
+    let Endpoint { credentials, tls, .. } = &client.endpoint;
+    let tls = tls.as_ref();
+    let (mut token, mut certificates) =
+        (Reread::new("the token"), Reread::new("the CA or client certificate"));
     let mut files = interval(RELOAD);
     let mut insecure = interval(INSECURE);
     loop {
         tokio::select! {
             _ = files.tick() => {}
             _ = insecure.tick() => {
-                if client.endpoint.tls.as_ref().is_some_and(|tls| tls.is_insecure()) {
+                if tls.is_some_and(Tls::is_insecure) {
                     tracing::warn!(
                         "insecure-skip-tls-verify: anybody in between can read the token and \
                          make up the cluster"
@@ -374,21 +380,47 @@ async fn reload_credentials(
                 continue;
             }
         }
-        let tls = client.endpoint.tls.as_ref();
-        if let Some(result) = client.endpoint.credentials.reload(ReloadTrigger::Timer, tls).await {
-            telemetry.token_reload(ReloadTrigger::Timer, result);
-            if result == ReloadResult::Rotated {
-                tracing::info!("the token was rotated");
-            }
+        if let Some(reloaded) = credentials.reload().await {
+            telemetry.token_reload(ReloadTrigger::Timer, token.tell(reloaded));
         }
-        if let Some(result) = tls.and_then(|tls| tls.reload()) {
-            telemetry.ca_reload(result);
-            if result == ReloadResult::Rotated {
-                tracing::info!("the CA or client certificate was rotated");
-            }
+        if let Some(reloaded) = tls.and_then(Tls::reload) {
+            telemetry.ca_reload(certificates.tell(reloaded));
         }
-        let generation = tls.map_or(0, |tls| tls.generation());
+        let generation = tls.map_or(0, Tls::generation);
         rotations.send_if_modified(|seen| std::mem::replace(seen, generation) != generation);
+    }
+}
+
+/// What to log of a file that is read again and again.
+struct Reread {
+    what: &'static str,
+    began: Instant,
+    trouble: Trouble,
+}
+
+impl Reread {
+    fn new(what: &'static str) -> Self {
+        Self { what, began: Instant::now(), trouble: Trouble::default() }
+    }
+
+    fn tell(&mut self, reloaded: Result<ReloadResult, impl std::fmt::Display>) -> ReloadResult {
+        let (what, now) = (self.what, self.began.elapsed());
+        let result = match reloaded {
+            Ok(result) => result,
+            Err(error) => {
+                if self.trouble.failed(&error.to_string(), now).is_some() {
+                    tracing::warn!(%error, "{what} cannot be read again; the last good one stays");
+                }
+                return ReloadResult::Error;
+            }
+        };
+        if let Some((failures, lasted)) = self.trouble.recovered(now) {
+            tracing::info!(failures, ?lasted, "{what} can be read again");
+        }
+        if result == ReloadResult::Rotated {
+            tracing::info!("{what} was rotated");
+        }
+        result
     }
 }
 

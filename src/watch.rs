@@ -4,7 +4,7 @@ pub mod backoff;
 pub mod board;
 pub mod driver;
 pub mod machine;
-mod trouble;
+pub mod trouble;
 
 use crate::label::label;
 

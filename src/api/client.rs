@@ -12,7 +12,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, Request, Response,
+    HeaderMap, HeaderValue, Request, Response,
     header::{ACCEPT, AUTHORIZATION, DATE, HOST, USER_AGENT, WARNING},
 };
 use http_body_util::{BodyExt, Full};
@@ -25,6 +25,7 @@ use super::{
     endpoint::Endpoint,
     request::{self, Target},
     status::{Refusal, refusal},
+    tls::Tls,
 };
 use crate::{
     exposition::{Collect, Exposition, catalogue},
@@ -56,6 +57,14 @@ pub struct Client {
 struct Skew {
     /// Server minus ours, in microseconds; `i64::MAX` where it is not known.
     micros: AtomicI64,
+}
+
+/// What proves who we are: a token, a client certificate, or nothing.
+#[derive(Debug, PartialEq, Eq)]
+struct Proof {
+    authorization: Option<HeaderValue>,
+    /// That of the certificates.
+    generation: u64,
 }
 
 /// Why there is no answer to read.
@@ -109,29 +118,60 @@ impl Client {
         request: &machine::Request,
         connection: Option<Connection>,
     ) -> Result<Answer, Trouble> {
-        let first = self.attempt(target, request, connection).await;
-        match first {
-            Err(trouble) if trouble.failure.kind == FailureKind::Unauthorized => {
-                let credentials = &self.endpoint.credentials;
-                let tls = self.endpoint.tls.as_ref();
-                let reloaded = credentials.reload(ReloadTrigger::Unauthorized, tls).await;
-                if let Some(result) = reloaded {
-                    self.telemetry.token_reload(ReloadTrigger::Unauthorized, result);
-                }
-                let cause = credentials.explain(self.now() / 1_000_000, reloaded);
-                self.telemetry.unauthorized(cause);
-                if reloaded != Some(ReloadResult::Rotated) {
-                    return Err(trouble);
-                }
+        let proof = self.prove().await?;
+        let first = self.attempt(&proof, target, request, connection).await;
+        let mut trouble = match first {
+            Err(trouble) if trouble.failure.kind == FailureKind::Unauthorized => trouble,
+            other => return other,
+        };
+        match self.renew(&proof, &mut trouble).await {
+            Some(proof) => {
                 self.telemetry.retry(request.verb(), target.resource.name);
-                self.attempt(target, request, None).await
+                self.attempt(&proof, target, request, None).await
             }
-            other => other,
+            None => Err(trouble),
         }
+    }
+
+    /// What proves who we are. A plugin runs first, as it may give the certificate for the dial.
+    async fn prove(&self) -> Result<Proof, Trouble> {
+        let Endpoint { credentials, tls, .. } = &self.endpoint;
+        let authorization = credentials.authorization(tls.as_ref(), self.now() / 1_000_000).await;
+        let authorization = authorization.map_err(|error| Trouble {
+            failure: Failure { kind: FailureKind::Unauthorized, retry_after: None },
+            message: error.to_string(),
+        })?;
+        Ok(Proof { authorization, generation: tls.as_ref().map_or(0, Tls::generation) })
+    }
+
+    /// After a 401: reads token and certificates again; other proof than was sent, if there is any.
+    async fn renew(&self, sent: &Proof, trouble: &mut Trouble) -> Option<Proof> {
+        let Endpoint { credentials, tls, .. } = &self.endpoint;
+        let renewed = credentials.renew(sent.authorization.as_ref(), tls.as_ref()).await;
+        let mut result = |renewed: Result<ReloadResult, String>| {
+            renewed.unwrap_or_else(|error| {
+                trouble.message = format!("{}; and {error}", trouble.message);
+                ReloadResult::Error
+            })
+        };
+        let token = renewed.map(|renewed| result(renewed.map_err(|error| error.to_string())));
+        if let Some(token) = token {
+            self.telemetry.token_reload(ReloadTrigger::Unauthorized, token);
+        }
+        if let Some(reloaded) = tls.as_ref().and_then(Tls::reload) {
+            self.telemetry.ca_reload(result(reloaded.map_err(|error| error.to_string())));
+        }
+        let generation = tls.as_ref().map_or(0, Tls::generation);
+        let proof = Proof { authorization: credentials.current(), generation };
+        let replaced = proof != *sent;
+        let cause = credentials.explain(self.now() / 1_000_000, replaced, token);
+        self.telemetry.unauthorized(cause);
+        replaced.then_some(proof)
     }
 
     async fn attempt(
         &self,
+        proof: &Proof,
         target: &Target,
         request: &machine::Request,
         connection: Option<Connection>,
@@ -139,7 +179,7 @@ impl Client {
         let (verb, resource) = (request.verb(), target.resource.name);
         let flight = self.telemetry.request_started(verb);
         let started = Instant::now();
-        let sent = self.send(&target.path_and_query(request), connection).await;
+        let sent = self.send(proof, &target.path_and_query(request), connection).await;
         let (response, connection) = sent.inspect_err(|trouble| {
             if let FailureKind::Transport(reason) = trouble.failure.kind {
                 self.telemetry.transport_error(reason);
@@ -173,17 +213,10 @@ impl Client {
 
     async fn send(
         &self,
+        proof: &Proof,
         path_and_query: &str,
         connection: Option<Connection>,
     ) -> Result<(Response<Incoming>, Connection), Trouble> {
-        let tls = self.endpoint.tls.as_ref();
-        let now = self.now() / 1_000_000;
-        // First the credentials: a plugin may give the certificate that the dial needs.
-        let authorization = self.endpoint.credentials.authorization(tls, now).await;
-        let authorization = authorization.map_err(|error| Trouble {
-            failure: Failure { kind: FailureKind::Unauthorized, retry_after: None },
-            message: error.to_string(),
-        })?;
         let mut connection = match connection {
             Some(connection) => connection,
             None => Connection::dial(&self.endpoint, &self.telemetry).await?,
@@ -199,7 +232,7 @@ impl Client {
         if !connection.is_http2() {
             request = request.header(HOST, url.authority());
         }
-        if let Some(authorization) = authorization {
+        if let Some(authorization) = &proof.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
         let request = request.body(Full::default()).map_err(|error| Trouble {

@@ -296,6 +296,10 @@ fn io_reason(error: &io::Error) -> TransportReason {
     match error.kind() {
         io::ErrorKind::TimedOut => TransportReason::PingTimeout,
         io::ErrorKind::UnexpectedEof => TransportReason::Eof,
+        // With TLS 1.3 a server refuses a client certificate only after the handshake.
+        _ if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
+            TransportReason::Tls
+        }
         _ => TransportReason::Reset,
     }
 }

@@ -2,13 +2,13 @@
 
 use std::{
     fmt, io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use http::HeaderValue;
 
 use super::{
-    ReloadResult, ReloadTrigger, UnauthorizedCause,
+    ReloadResult, UnauthorizedCause,
     exec::{Exec, ExecError},
     jwt::{self, TokenTimes},
     source::Source,
@@ -107,31 +107,51 @@ impl Credentials {
                 self.run(exec, tls).await?;
             }
         }
-        let header = self.state().as_ref().map(|token| token.header.clone());
-        Ok(header.filter(|header| !header.is_empty()))
+        Ok(self.current())
     }
 
-    /// Reads the token again; `None` where it cannot change. What cannot be used changes nothing.
-    pub async fn reload(&self, trigger: ReloadTrigger, tls: Option<&Tls>) -> Option<ReloadResult> {
+    /// Reads the token again from its file; `None` where it is in none. What cannot be used changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// Where the file holds no token any more; the last one stays.
+    pub async fn reload(&self) -> Option<Result<ReloadResult, CredentialError>> {
         let _one = self.reloading.lock().await;
-        let read = match (&self.origin, trigger) {
-            (Origin::Source(source), _) if source.changes() => Token::read(source),
-            (Origin::Exec(exec), ReloadTrigger::Unauthorized) => {
-                let before = self.state().as_ref().map(|token| token.header.clone());
-                let result = self.run(exec, tls).await;
-                let after = self.state().as_ref().map(|token| token.header.clone());
-                return Some(match result {
-                    Ok(()) if before == after => ReloadResult::Unchanged,
-                    Ok(()) => ReloadResult::Rotated,
-                    Err(error) => failed(&error),
-                });
+        match &self.origin {
+            Origin::Source(source) if source.changes() => {
+                Some(Token::read(source).map(|token| self.replace(token)))
             }
-            _ => return None,
-        };
-        Some(match read {
-            Ok(token) => self.replace(token),
-            Err(error) => failed(&error),
-        })
+            _ => None,
+        }
+    }
+
+    /// After a 401 to `sent`: reads the token again or runs the plugin again, unless somebody else
+    /// has done so since. `None` where neither is of use.
+    ///
+    /// # Errors
+    /// Where that gives no token; the last one stays.
+    pub async fn renew(
+        &self,
+        sent: Option<&HeaderValue>,
+        tls: Option<&Tls>,
+    ) -> Option<Result<ReloadResult, CredentialError>> {
+        if let Origin::Exec(exec) = &self.origin {
+            let _one = self.reloading.lock().await;
+            return Some(match self.current().as_ref() == sent {
+                true => self.run(exec, tls).await,
+                false => Ok(ReloadResult::Rotated),
+            });
+        }
+        let reloaded = self.reload().await;
+        let replaced = self.current().as_ref() != sent;
+        reloaded.map(|result| result.map(|r| if replaced { ReloadResult::Rotated } else { r }))
+    }
+
+    /// The `Authorization` header in use, marked as sensitive.
+    #[must_use]
+    pub fn current(&self) -> Option<HeaderValue> {
+        let header = self.state().as_ref().map(|token| token.header.clone());
+        header.filter(|header| !header.is_empty())
     }
 
     /// The times of the token in use.
@@ -147,13 +167,19 @@ impl Credentials {
     }
 
     /// What a 401 comes from, as far as it shows here: `now` is the server's clock in seconds
-    /// since 1970, `reloaded` what reading the token again gave.
+    /// since 1970, `replaced` whether there is other proof of who we are by now, `reloaded` what
+    /// reading the token again gave.
     #[must_use]
-    pub fn explain(&self, now: i64, reloaded: Option<ReloadResult>) -> UnauthorizedCause {
+    pub fn explain(
+        &self,
+        now: i64,
+        replaced: bool,
+        reloaded: Option<ReloadResult>,
+    ) -> UnauthorizedCause {
         let times = self.times();
         let past = |time: Option<i64>| time.is_some_and(|time| time <= now);
         match reloaded {
-            Some(ReloadResult::Rotated) => UnauthorizedCause::Rotated,
+            _ if replaced => UnauthorizedCause::Rotated,
             _ if past(times.expires) => UnauthorizedCause::Expired,
             _ if times.not_before.is_some_and(|time| time > now) => UnauthorizedCause::NotYetValid,
             Some(ReloadResult::Error) => UnauthorizedCause::StaleFile,
@@ -169,7 +195,7 @@ impl Credentials {
         if same { ReloadResult::Unchanged } else { ReloadResult::Rotated }
     }
 
-    async fn run(&self, exec: &Exec, tls: Option<&Tls>) -> Result<(), CredentialError> {
+    async fn run(&self, exec: &Exec, tls: Option<&Tls>) -> Result<ReloadResult, CredentialError> {
         let credential = exec.run().await?;
         if let (Some((chain, key)), Some(tls)) = (&credential.certificate, tls) {
             tls.set_client(chain.as_bytes(), key.as_bytes())?;
@@ -177,18 +203,12 @@ impl Credentials {
         let token = credential.token.unwrap_or_default();
         let mut token = Token::parse(&token, "the exec plugin's answer", true)?;
         token.until = credential.until;
-        self.replace(token);
-        Ok(())
+        Ok(self.replace(token))
     }
 
     fn state(&self) -> MutexGuard<'_, Option<Token>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn failed(error: &CredentialError) -> ReloadResult {
-    tracing::warn!(%error, "the token cannot be read again; the last one stays");
-    ReloadResult::Error
 }
 
 impl Token {
@@ -220,92 +240,5 @@ impl Token {
     }
 }
 
-/// Credentials in the hands of many.
-pub type Shared = Arc<Credentials>;
-
 #[cfg(test)]
-mod tests {
-    use std::{fs, os::unix::fs::symlink, path::Path};
-
-    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-    use rstest::rstest;
-
-    use super::*;
-
-    fn jwt(claims: &str) -> String {
-        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
-    }
-
-    fn from_file(path: &Path) -> Credentials {
-        Credentials::new(Origin::Source(Source::File(path.into()))).expect("a token")
-    }
-
-    async fn header(credentials: &Credentials) -> String {
-        let header = credentials.authorization(None, 0).await.expect("no error").expect("a token");
-        assert!(header.is_sensitive());
-        header.to_str().expect("text").to_owned()
-    }
-
-    #[tokio::test]
-    async fn a_swapped_symlink_is_a_new_token() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let [old, new, link] = ["old", "new", "token"].map(|name| dir.path().join(name));
-        fs::write(&old, "one\n").expect("written");
-        fs::write(&new, "two\n").expect("written");
-        symlink(&old, &link).expect("linked");
-        let credentials = from_file(&link);
-        assert_eq!(header(&credentials).await, "Bearer one");
-        let reload = || credentials.reload(ReloadTrigger::Timer, None);
-        assert_eq!(reload().await, Some(ReloadResult::Unchanged));
-        symlink(&new, dir.path().join("tmp")).expect("linked");
-        fs::rename(dir.path().join("tmp"), &link).expect("swapped");
-        assert_eq!(reload().await, Some(ReloadResult::Rotated));
-        assert_eq!(header(&credentials).await, "Bearer two");
-    }
-
-    #[rstest]
-    #[case::empty(Some(""))]
-    #[case::blank(Some("\n"))]
-    #[case::garbage(Some("two words"))]
-    #[case::missing(None)]
-    #[tokio::test]
-    async fn what_is_no_token_keeps_the_last(#[case] content: Option<&str>) {
-        let dir = tempfile::tempdir().expect("a folder");
-        let path = dir.path().join("token");
-        fs::write(&path, "good").expect("written");
-        let credentials = from_file(&path);
-        match content {
-            Some(content) => fs::write(&path, content).expect("written"),
-            None => fs::remove_file(&path).expect("removed"),
-        }
-        let reloaded = credentials.reload(ReloadTrigger::Unauthorized, None).await;
-        assert_eq!(reloaded, Some(ReloadResult::Error));
-        assert_eq!(header(&credentials).await, "Bearer good");
-    }
-
-    #[tokio::test]
-    async fn no_token_shows_anywhere() {
-        let origin = Origin::Source(Source::Data(b"hunter2".to_vec()));
-        let credentials = Credentials::new(origin).expect("a token");
-        let header = credentials.authorization(None, 0).await.expect("no error");
-        assert!(!format!("{credentials:?} {header:?}").contains("hunter2"));
-        assert_eq!(credentials.reload(ReloadTrigger::Timer, None).await, None);
-    }
-
-    #[rstest]
-    #[case(r#"{"exp":100}"#, None, UnauthorizedCause::Expired)]
-    #[case(r#"{"exp":999,"nbf":500}"#, None, UnauthorizedCause::NotYetValid)]
-    #[case(r#"{"exp":999}"#, Some(ReloadResult::Error), UnauthorizedCause::StaleFile)]
-    #[case(r#"{"exp":999,"kubernetes.io":{"warnafter":90}}"#, None, UnauthorizedCause::StaleFile)]
-    #[case(r#"{"exp":100}"#, Some(ReloadResult::Rotated), UnauthorizedCause::Rotated)]
-    #[case(r#"{"exp":999}"#, Some(ReloadResult::Unchanged), UnauthorizedCause::Unknown)]
-    fn a_401_is_explained(
-        #[case] claims: &str,
-        #[case] reloaded: Option<ReloadResult>,
-        #[case] expected: UnauthorizedCause,
-    ) {
-        let origin = Origin::Source(Source::Data(jwt(claims).into_bytes()));
-        let credentials = Credentials::new(origin).expect("a token");
-        assert_eq!(credentials.explain(120, reloaded), expected);
-    }
-}
+mod tests;

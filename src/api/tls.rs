@@ -78,7 +78,7 @@ struct State {
     generation: u64,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Material {
     ca: Option<Vec<u8>>,
     client: Option<(Vec<u8>, Secret)>,
@@ -117,25 +117,33 @@ impl Tls {
     }
 
     /// Reads the files again; `None` where there is none to read. What cannot be used changes
-    /// nothing.
-    pub fn reload(&self) -> Option<ReloadResult> {
+    /// nothing, and keeps nothing else from changing.
+    ///
+    /// # Errors
+    /// Where a file holds nothing usable any more; the last good one stays.
+    pub fn reload(&self) -> Option<Result<ReloadResult, TlsError>> {
         let Options { ca, client, .. } = &self.options;
         let mut sources = ca.iter().chain(client.iter().flat_map(|(cert, key)| [cert, key]));
         if !sources.any(Source::changes) {
             return None;
         }
-        Some(self.try_reload().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the CA or client certificate cannot be read again; the last one stays");
-            ReloadResult::Error
+        let ca = self.reload_ca();
+        let client = self.reload_client();
+        Some(ca.and_then(|ca| {
+            client.map(|client| if ca == ReloadResult::Rotated { ca } else { client })
         }))
     }
 
-    fn try_reload(&self) -> Result<ReloadResult, TlsError> {
-        let mut material = Material::read(&self.options)?;
-        if material.client.is_none() {
-            material.client.clone_from(&self.state().material.client);
-        }
-        self.replace(material)
+    fn reload_ca(&self) -> Result<ReloadResult, TlsError> {
+        let Some(source) = &self.options.ca else { return Ok(ReloadResult::Unchanged) };
+        let ca = read("the CA", source)?;
+        self.replace(|material| material.ca = Some(ca))
+    }
+
+    fn reload_client(&self) -> Result<ReloadResult, TlsError> {
+        let Some(sources) = &self.options.client else { return Ok(ReloadResult::Unchanged) };
+        let client = read_client(sources)?;
+        self.replace(|material| material.client = Some(client))
     }
 
     /// Takes another client certificate chain and key, both PEM: an exec plugin's.
@@ -143,16 +151,18 @@ impl Tls {
     /// # Errors
     /// Where they are unusable.
     pub fn set_client(&self, chain: &[u8], key: &[u8]) -> Result<ReloadResult, TlsError> {
-        let ca = self.state().material.ca.clone();
-        self.replace(Material { ca, client: Some((chain.to_vec(), Secret(key.to_vec()))) })
+        let client = (chain.to_vec(), Secret(key.to_vec()));
+        self.replace(|material| material.client = Some(client))
     }
 
-    fn replace(&self, material: Material) -> Result<ReloadResult, TlsError> {
-        if self.state().material == material {
+    fn replace(&self, change: impl FnOnce(&mut Material)) -> Result<ReloadResult, TlsError> {
+        let mut state = self.state();
+        let mut material = state.material.clone();
+        change(&mut material);
+        if state.material == material {
             return Ok(ReloadResult::Unchanged);
         }
         let config = Arc::new(config(&self.options, &material, &self.seen)?);
-        let mut state = self.state();
         *state = State { config, material, generation: state.generation + 1 };
         Ok(ReloadResult::Rotated)
     }
@@ -257,12 +267,14 @@ impl Leaf {
 impl Material {
     fn read(options: &Options) -> Result<Self, TlsError> {
         let ca = options.ca.as_ref().map(|ca| read("the CA", ca)).transpose()?;
-        let client = options.client.as_ref().map(|(certificate, key)| {
-            let certificate = read("the client certificate", certificate)?;
-            Ok::<_, TlsError>((certificate, Secret(read("the client key", key)?)))
-        });
-        Ok(Self { ca, client: client.transpose()? })
+        let client = options.client.as_ref().map(read_client).transpose()?;
+        Ok(Self { ca, client })
     }
+}
+
+fn read_client((certificate, key): &(Source, Source)) -> Result<(Vec<u8>, Secret), TlsError> {
+    let certificate = read("the client certificate", certificate)?;
+    Ok((certificate, Secret(read("the client key", key)?)))
 }
 
 fn read(what: &'static str, source: &Source) -> Result<Vec<u8>, TlsError> {

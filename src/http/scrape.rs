@@ -103,18 +103,15 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// An element of an Accept header: its name and its parameters.
-type Element = (String, Vec<String>);
-
 /// OpenMetrics for who prefers it, else the text format.
 fn format(headers: &HeaderMap) -> Format {
-    let open = |(range, parameters): &Element| {
+    let open = |(range, parameters): &Offer| {
         let version = parameters.iter().find_map(|p| p.strip_prefix("version="));
         range == "application/openmetrics-text" && version.is_none_or(|v| v == "1.0.0")
     };
-    let text = |(range, _): &Element| ["text/plain", "text/*", "*/*"].contains(&range.as_str());
+    let text = |(range, _): &Offer| ["text/plain", "text/*", "*/*"].contains(&range.as_str());
     let offers = weighted(headers, &ACCEPT);
-    let best = |wanted: &dyn Fn(&Element) -> bool| {
+    let best = |wanted: &dyn Fn(&Offer) -> bool| {
         offers.iter().filter(|(offer, _)| wanted(offer)).map(|(_, q)| *q).fold(0.0, f64::max)
     };
     match best(&open) {
@@ -130,8 +127,11 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     weight("gzip").or_else(|| weight("*")).is_some_and(|q| q > 0.0)
 }
 
+/// What a client takes: its name and parameters.
+type Offer = (String, Vec<String>);
+
 /// The elements of an Accept header: name, parameters, weight (RFC 9110, 12.4.2).
-fn weighted(headers: &HeaderMap, name: &HeaderName) -> Vec<(Element, f64)> {
+fn weighted(headers: &HeaderMap, name: &HeaderName) -> Vec<(Offer, f64)> {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     let element = |element: &str| {
         let mut parts = element.split(';').map(|part| part.trim().to_ascii_lowercase());

@@ -70,9 +70,13 @@ fn certificate(error: &CertificateError, seen: Option<&Leaf>, trusted: &[String]
         CertificateError::UnknownIssuer | CertificateError::BadSignature => (
             TlsFailure::UnknownIssuer,
             format!(
-                "{subject} is signed by {}, which the CA in use does not vouch for; trusted: {}",
+                "{subject} is signed by {}, which the CA in use does not vouch for; trusted: {}{}",
                 seen.map_or("somebody", |leaf| &leaf.issuer),
-                trusted.join("; ")
+                trusted.join("; "),
+                match seen.is_some_and(|leaf| trusted.contains(&leaf.issuer)) {
+                    true => " (of the same name, but with another key)",
+                    false => "",
+                }
             ),
         ),
         CertificateError::NotValidForNameContext { expected, presented } => (

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -33,7 +33,8 @@ use crate::{
     exposition::{
         Collect, Exposition,
         catalogue::{
-            BUILD_INFO, CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP_SECONDS, CONFIG_LAST_RELOAD_SUCCESSFUL,
+            BUILD_INFO, CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP_SECONDS,
+            CONFIG_LAST_RELOAD_SUCCESSFUL, CONFIG_RELOADS_TOTAL,
         },
     },
     http::{
@@ -131,6 +132,8 @@ pub(crate) struct Reloads {
 #[derive(Debug, Default)]
 struct Process {
     reload_failed: AtomicBool,
+    /// Reloads of the configuration that went well, and those that did not.
+    reloads: [AtomicU64; 2],
     /// In seconds since 1970.
     reloaded: AtomicI64,
     /// A task that ended though nobody stopped it.
@@ -319,6 +322,7 @@ impl Daemon {
         let Some(reloads) = reloads else { return };
         let loaded = reloads.sources.load();
         self.process.reload_failed.store(loaded.is_err(), Ordering::Relaxed);
+        self.process.reloads[usize::from(loaded.is_err())].fetch_add(1, Ordering::Relaxed);
         let Loaded { raw, settings: new } = match loaded {
             Ok(loaded) => loaded,
             Err(error) => {
@@ -442,6 +446,9 @@ impl Collect for Process {
         out.sample(&BUILD_INFO, &[env!("CARGO_PKG_VERSION"), REVISION], 1_u64);
         let successful = !self.reload_failed.load(Ordering::Relaxed);
         out.sample(&CONFIG_LAST_RELOAD_SUCCESSFUL, &[], successful);
+        for (result, reloads) in ["success", "error"].iter().zip(&self.reloads) {
+            out.sample(&CONFIG_RELOADS_TOTAL, &[result], reloads.load(Ordering::Relaxed));
+        }
         let reloaded = self.reloaded.load(Ordering::Relaxed).unsigned_abs();
         out.sample(&CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP_SECONDS, &[], reloaded);
     }

@@ -57,8 +57,7 @@ pub fn start(log: &Log) -> anyhow::Result<Level> {
         LogFormat::Auto => !terminal,
     };
     let registry = tracing_subscriber::registry().with(filter);
-    // Where nobody reads the log any more, the work goes on.
-    let lines = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+    let lines = fmt::layer().with_writer(std::io::stderr);
     match json {
         true => registry.with(lines.json().flatten_event(true)).try_init()?,
         false => registry.with(lines.with_ansi(colours).with_timer(SystemTime)).try_init()?,

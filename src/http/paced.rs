@@ -10,21 +10,20 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Instant, Sleep, sleep},
 };
 
-/// A TCP stream that fails a write which made no progress for `patience`.
-pub struct Paced {
-    stream: TcpStream,
+/// A stream that fails a write which made no progress for `patience`.
+pub struct Paced<S> {
+    stream: S,
     patience: Duration,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-impl Paced {
+impl<S> Paced<S> {
     /// Waits this long for the other side to take something.
-    pub const fn new(stream: TcpStream, patience: Duration) -> Self {
+    pub const fn new(stream: S, patience: Duration) -> Self {
         Self { stream, patience, waiting: None }
     }
 
@@ -46,7 +45,7 @@ impl Paced {
     }
 }
 
-impl AsyncRead for Paced {
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -56,7 +55,7 @@ impl AsyncRead for Paced {
     }
 }
 
-impl AsyncWrite for Paced {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -85,5 +84,39 @@ impl AsyncWrite for Paced {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_takes_nothing_is_given_up() {
+        let (near, _far) = duplex(16);
+        let began = Instant::now();
+        let error = Paced::new(near, PATIENCE).write_all(&[0; 64]).await.expect_err("no reader");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed().as_secs(), PATIENCE.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_reader_may_take_its_time() {
+        let (near, mut far) = duplex(16);
+        let mut near = Paced::new(near, PATIENCE);
+        let reader = async {
+            let mut read = 0;
+            let mut pause = tokio::time::interval(PATIENCE - Duration::from_secs(1));
+            while read < 64 {
+                pause.tick().await;
+                read += far.read(&mut [0; 16]).await.expect("read");
+            }
+        };
+        let (written, ()) = tokio::join!(near.write_all(&[0; 64]), reader);
+        written.expect("each write made progress in time");
     }
 }

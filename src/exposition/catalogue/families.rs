@@ -51,6 +51,7 @@ const TLS_FAILURE: Label = label("reason", Values::Fixed(TlsFailure::VALUES));
 const CERTIFICATE: Label = label("certificate", Values::Fixed(Certificate::VALUES));
 const VERSION: Label = label("version", Values::One);
 const REVISION: Label = label("revision", Values::One);
+const RELOAD: Label = label("result", Values::Fixed(&["success", "error"]));
 const ENCODING: Label = label("encoding", Values::Fixed(&["identity", "gzip"]));
 
 /// The families with capped labels.
@@ -214,6 +215,8 @@ families! {
         "Whether the configuration was last read without error.";
     CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP_SECONDS, "kubetally_config_last_reload_success_timestamp_seconds", GAUGE, [],
         "When the configuration was last read without error.";
+    CONFIG_RELOADS_TOTAL, "kubetally_config_reloads_total", COUNTER, [RELOAD],
+        "Times the configuration was read again.";
     SCRAPE_DURATION_SECONDS, "kubetally_scrape_duration_seconds", REQUESTS, [],
         "Time to write a scrape of our own metrics.";
     SCRAPE_SIZE_BYTES, "kubetally_scrape_size_bytes", GAUGE, [ENCODING],

@@ -167,7 +167,7 @@ impl Daemon {
             origin = endpoint.origin,
             identity = endpoint.identity(),
             resources = resources.join(","),
-            namespaces = settings.watch.namespaces.join(","),
+            namespaces = if settings.watch.namespaces.is_empty() { "all".into() } else { settings.watch.namespaces.join(",") },
             %address,
             "kubetally starts"
         );

@@ -136,11 +136,16 @@ impl Client {
     /// What proves who we are. A plugin runs first, as it may give the certificate for the dial.
     async fn prove(&self) -> Result<Proof, Trouble> {
         let Endpoint { credentials, tls, .. } = &self.endpoint;
+        let before = credentials.current();
         let authorization = credentials.authorization(tls.as_ref(), self.now() / 1_000_000).await;
-        let authorization = authorization.map_err(|error| Trouble {
-            failure: Failure { kind: FailureKind::Unauthorized, retry_after: None },
-            message: error.to_string(),
+        let authorization = authorization.map_err(|error| {
+            self.telemetry.token_reload(ReloadTrigger::Timer, ReloadResult::Error);
+            let failure = Failure { kind: FailureKind::Unauthorized, retry_after: None };
+            Trouble { failure, message: error.to_string() }
         })?;
+        if before.is_some() && before != authorization {
+            self.telemetry.token_reload(ReloadTrigger::Timer, ReloadResult::Rotated);
+        }
         Ok(Proof { authorization, generation: tls.as_ref().map_or(0, Tls::generation) })
     }
 
@@ -415,3 +420,6 @@ fn micros(time: SystemTime) -> i64 {
 pub fn silent() -> TransportError {
     TransportError::new(TransportReason::ReadTimeout, "nothing arrived in time")
 }
+
+#[cfg(all(test, feature = "demo"))]
+mod tests;

@@ -1,11 +1,12 @@
 //! The command line: commands, flags, help.
 
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf};
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
 use crate::{
     config::{Sources, raw},
+    exit::Exit,
     exposition::catalogue::print::Form,
 };
 
@@ -31,7 +32,7 @@ What it shows, once it runs:
 A LIST is separated by commas; a TIME is such as 30s, 5m or 1h30m.
 Every setting can stand in a TOML file (--config), in the environment
 (KUBETALLY__SECTION__KEY, such as KUBETALLY__HTTP__LISTEN) or in a flag; the later one wins.
-SIGHUP reads file and environment again; SIGTERM and SIGINT stop.
+SIGHUP reads the file again; SIGTERM and SIGINT stop, a second one at once.
 
 Exit codes: 0 stopped or done, 64 wrong usage or configuration, 69 no cluster reached with
 --require-cluster, 70 a defect.";
@@ -114,60 +115,60 @@ pub struct Flags {
     /// A TOML file of settings [env: KUBETALLY__CONFIG]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where Prometheus scrapes [default: 0.0.0.0:8080]
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub listen: Option<String>,
     /// The kubeconfig [default: $KUBECONFIG, ~/.kube/config, then the pod's service account]
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "The cluster", long, value_name = "FILE")]
     pub kubeconfig: Option<String>,
     /// The kubeconfig's context [default: its current one]
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = "The cluster", long, value_name = "NAME")]
     pub context: Option<String>,
+    /// End with exit code 69 where the cluster cannot be reached at the start
+    #[arg(help_heading = "The cluster", long, action = ArgAction::SetTrue)]
+    pub require_cluster: bool,
     /// What to watch [default: pods,events]
-    #[arg(long, value_name = "LIST")]
+    #[arg(help_heading = "What is watched", long, value_name = "LIST")]
     pub resources: Option<String>,
     /// The namespaces to watch [default: all]
-    #[arg(long, value_name = "LIST")]
+    #[arg(help_heading = "What is watched", long, value_name = "LIST")]
     pub namespaces: Option<String>,
     /// Watch only objects with these labels, such as pods=app=web (may be repeated)
-    #[arg(long, value_name = "RESOURCE=SELECTOR", value_parser = selector)]
+    #[arg(help_heading = "What is watched", long, value_name = "RESOURCE=SELECTOR", value_parser = selector)]
     pub label_selector: Vec<(String, String)>,
     /// Watch only objects with these fields, such as pods=spec.nodeName=a (may be repeated)
-    #[arg(long, value_name = "RESOURCE=SELECTOR", value_parser = selector)]
+    #[arg(help_heading = "What is watched", long, value_name = "RESOURCE=SELECTOR", value_parser = selector)]
     pub field_selector: Vec<(String, String)>,
     /// Objects a page, where lists come by pages [default: 500]
-    #[arg(long, value_name = "N")]
+    #[arg(help_heading = "What is watched", long, value_name = "N")]
     pub page_size: Option<String>,
     /// How long a watch is asked to last; each lasts from this to twice this [default: 5m]
-    #[arg(long, value_name = "TIME")]
+    #[arg(help_heading = "What is watched", long, value_name = "TIME")]
     pub watch_timeout: Option<String>,
     /// Namespaces shown by name, the others are _other [default: 500]
-    #[arg(long, value_name = "N")]
+    #[arg(help_heading = "How much is shown by name", long, value_name = "N")]
     pub cap_namespaces: Option<String>,
     /// Reasons and kinds shown by name, the others are _other [default: 100]
-    #[arg(long, value_name = "N")]
+    #[arg(help_heading = "How much is shown by name", long, value_name = "N")]
     pub cap_reasons: Option<String>,
     /// Nodes shown by name, the others are _other [default: 5000]
-    #[arg(long, value_name = "N")]
+    #[arg(help_heading = "How much is shown by name", long, value_name = "N")]
     pub cap_nodes: Option<String>,
-    /// auto, text or json [default: auto: text on a terminal]
-    #[arg(long, value_name = "FORMAT")]
-    pub log_format: Option<String>,
-    /// A level, or directives such as info,kubetally::watch=debug [default: info]
-    #[arg(long, value_name = "LEVEL")]
-    pub log_level: Option<String>,
+    /// Where Prometheus scrapes [default: 0.0.0.0:8080]
+    #[arg(help_heading = "Serving", long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
     /// How long a stop waits for scrapes under way [default: 5s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(help_heading = "Serving", long, value_name = "TIME")]
     pub drain: Option<String>,
     /// Connections of scrapers at a time [default: 64]
-    #[arg(long, value_name = "N")]
+    #[arg(help_heading = "Serving", long, value_name = "N")]
     pub max_connections: Option<String>,
     /// How long a scraper may take nothing of an answer [default: 30s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(help_heading = "Serving", long, value_name = "TIME")]
     pub write_timeout: Option<String>,
-    /// End with exit code 69 where the cluster cannot be reached at the start
-    #[arg(long, action = ArgAction::SetTrue)]
-    pub require_cluster: bool,
+    /// auto, text or json [default: auto: text on a terminal]
+    #[arg(help_heading = "Logs", long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+    /// A level, or directives such as info,kubetally::watch=debug [default: info]
+    #[arg(help_heading = "Logs", long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
 }
 
 fn selector(text: &str) -> Result<(String, String), String> {
@@ -216,6 +217,17 @@ impl Flags {
             }
         }
         Sources { file, environment, flags }
+    }
+}
+
+/// Prints what a command found. A reader that goes away, such as `head`, is no error.
+///
+/// # Errors
+/// Where standard output takes nothing for any other reason.
+pub fn print(text: &str) -> Result<(), Exit> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Exit::internal(error)),
+        _ => Ok(()),
     }
 }
 

@@ -5,10 +5,10 @@ use std::{io::Write, process::ExitCode};
 use clap::Parser;
 use kubetally::{
     app,
-    cli::{self, Cli, Command, Flags},
+    cli::{self, Cli, Command, Flags, print},
     config::{self, Loaded},
     exit::{self, Exit},
-    exposition::catalogue::print,
+    exposition::catalogue,
     logging,
 };
 
@@ -44,7 +44,7 @@ fn execute(cli: Cli) -> Result<(), Exit> {
         }
         Command::Metrics { format, flags } => {
             let settings = load(&flags)?.settings;
-            print(&print::print(format, &settings.caps, settings.watch.resources.len()))
+            print(&catalogue::print::print(format, &settings.caps, settings.watch.resources.len()))
         }
         Command::Completions { shell } => print(&String::from_utf8_lossy(&cli::completions(shell))),
     }
@@ -52,12 +52,4 @@ fn execute(cli: Cli) -> Result<(), Exit> {
 
 fn load(flags: &Flags) -> Result<Loaded, Exit> {
     flags.sources(config::environment()).load().map_err(Exit::usage)
-}
-
-/// A reader that goes away, such as `head`, is no error.
-fn print(text: &str) -> Result<(), Exit> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Exit::internal(error)),
-        _ => Ok(()),
-    }
 }

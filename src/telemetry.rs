@@ -228,6 +228,10 @@ fn observe(histogram: &HistogramVec, labels: &[&str], took: Duration) {
     histogram.with_label_values(labels).observe(took.as_secs_f64());
 }
 
+/// Families of which most series would stay 0 for ever: each starts when it happens.
+const LATE: [&str; 2] =
+    [catalogue::API_REQUEST_DURATION_SECONDS.name, catalogue::API_REQUESTS_TOTAL.name];
+
 /// Makes families from their declarations.
 struct Maker<'a> {
     registry: Registry,
@@ -259,19 +263,17 @@ impl Maker<'_> {
         Ok(vec)
     }
 
-    /// Starts every series whose labels are all known, so that a first increase shows as one. Not
-    /// those of requests by verb, resource and code: most would stay 0 for ever.
+    /// Starts every series whose labels are all known, so that a first increase shows as one.
     fn each(
         &self,
         metric: &'static Metric,
         start: impl Fn(&[&str]) -> prometheus::Result<()>,
     ) -> prometheus::Result<()> {
         let mut series: Vec<Vec<&str>> = vec![vec![]];
-        let by_request = metric.labels.len() > 1 && metric.label_names().contains(&"verb");
         for label in metric.labels {
             let values = match label.values {
-                Values::Fixed(values) if !by_request => values,
-                Values::Resources if !by_request => self.resources,
+                Values::Fixed(values) if !LATE.contains(&metric.name) => values,
+                Values::Resources => self.resources,
                 _ => return Ok(()),
             };
             series = series
@@ -340,6 +342,8 @@ mod tests {
         for series in [
             r#"kubetally_watch_ends_total{resource="pods",cause="ping_timeout"} 0"#,
             r#"kubetally_token_reloads_total{trigger="timer",result="rotated"} 0"#,
+            r#"kubetally_auth_failures_total{code="403",verb="watch",resource="pods"} 0"#,
+            r#"kubetally_api_retries_total{verb="list",resource="pods"} 0"#,
             "kubetally_api_retry_after_seconds_count 0",
             "process_open_fds ",
         ] {

@@ -103,7 +103,7 @@ pub static KEYS: &[Key] = &[
         "watch.namespaces",
         "--namespaces",
         "",
-        "a list of namespaces",
+        "a list of at most 100 namespaces",
         "The namespaces watched; none means all.",
     ),
     key(
@@ -177,6 +177,15 @@ pub static KEYS: &[Key] = &[
 /// The keys that hold a table: one value a resource.
 pub const TABLES: &[&str] = &["watch.label_selectors", "watch.field_selectors"];
 
+/// A file of settings, for the docs.
+pub const EXAMPLE: &str = r#"[watch]
+namespaces = ["shop", "billing"]
+label_selectors.pods = "app in (web, api)"
+
+[log]
+level = "info,kubetally::watch=debug"
+"#;
+
 /// The page `docs/configuration.md`.
 #[must_use]
 pub fn markdown() -> String {
@@ -188,7 +197,13 @@ pub fn markdown() -> String {
          An unknown setting and a value that is not allowed end the start with exit code 64. \
          `kubetally config` prints what is in force and where each value was set. No setting holds \
          a secret: credentials stay in the kubeconfig or in the pod's service account.\n\n\
-         Lists are separated by commas, or TOML arrays. Times are such as `30s`, `5m`, `1h30m`.\n\n\
+         Lists are separated by commas, or TOML arrays. Times are such as `30s`, `5m`, `1h30m`. A \
+         file:\n\n\
+         ```toml\n",
+    );
+    out.push_str(EXAMPLE);
+    out.push_str(
+        "```\n\n\
          SIGHUP reads the file again. Settings marked \u{201c}at once\u{201d} change then; others are named in \
          the log and wait for a restart. A file with an error changes nothing, and \
          `kubetally_config_last_reload_successful` is 0 until it is mended.\n\n\

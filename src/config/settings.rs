@@ -8,6 +8,9 @@ use super::{
 };
 use crate::kinds::{self, Resource};
 
+/// How many namespaces may be named: each has a watch, and so a connection, for each resource.
+const NAMESPACES: usize = 100;
+
 /// Everything the daemon was told.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -213,7 +216,8 @@ impl Reader<'_> {
             let mut names: Vec<String> = list(text).map(str::to_owned).collect();
             names.sort();
             names.dedup();
-            names.iter().all(|name| is_label(name)).then_some(names)
+            let few = names.len() <= NAMESPACES;
+            (few && names.iter().all(|name| is_label(name))).then_some(names)
         })
     }
 }

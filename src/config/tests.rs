@@ -147,6 +147,7 @@ fn the_help_of_a_flag_tells_the_default_of_its_setting() {
 #[case::resource("watch.resources", "pods,podz")]
 #[case::no_resource("watch.resources", ",")]
 #[case::namespace("watch.namespaces", "Shop")]
+#[case::namespaces("watch.namespaces", &(0..101).map(|n| format!("n{n},")).collect::<String>())]
 #[case::namespace_path("watch.namespaces", "../secrets")]
 #[case::cap("caps.nodes", "100001")]
 #[case::boolean("cluster.require", "yes")]
@@ -224,6 +225,14 @@ fn the_variables_of_a_service_called_kubetally_are_no_settings() {
         ("KUBETALLY__CONFIG", "/etc/kubetally.toml"),
     ]);
     Sources { environment, ..Sources::default() }.load().expect("nothing is set");
+}
+
+#[test]
+fn the_example_of_the_docs_is_right() {
+    let settings = load(keys::EXAMPLE).expect("it is right").settings;
+    assert_eq!(settings.watch.namespaces, ["billing", "shop"]);
+    let selector = settings.watch.resources[0].label_selector.as_deref();
+    assert_eq!(selector, Some("app in (web, api)"));
 }
 
 #[rstest]

@@ -40,7 +40,7 @@ fn pods() -> Vec<String> {
 
 fn store() -> Shared {
     let resource = kinds::find("pods").expect("pods are known");
-    let (_, settings) = Sources::default().load().expect("the defaults are right");
+    let settings = Sources::default().load().expect("the defaults are right").settings;
     (resource.store)(resource.name, &[], &settings.caps, NOW / 1_000_000)
 }
 

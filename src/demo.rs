@@ -41,7 +41,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// # Errors
 /// Where the address cannot be listened on, or a flag says what cannot be.
 pub fn run(demo: &Demo) -> Result<(), Exit> {
-    let (_, settings) = sources(demo).load().map_err(Exit::usage)?;
+    let settings = sources(demo).load().map_err(Exit::usage)?.settings;
     logging::start(&settings.log).map_err(Exit::internal)?;
     println!(
         "kubetally demo: a simulated cluster of {} pods, {} changes a second (seed {})",
@@ -52,11 +52,11 @@ pub fn run(demo: &Demo) -> Result<(), Exit> {
 
 fn sources(demo: &Demo) -> Sources {
     let flags = [
-        ("http.listen", demo.listen.as_str(), "--listen"),
-        ("log.level", &demo.log_level, "--log-level"),
-        ("watch.resources", "pods,events,namespaces", "the demo"),
+        ("http.listen", demo.listen.as_str()),
+        ("log.level", &demo.log_level),
+        ("watch.resources", "pods,events,namespaces"),
     ];
-    let owned = flags.map(|(key, value, flag)| (key.to_owned(), value.to_owned(), flag.to_owned()));
+    let owned = flags.map(|(key, value)| (key.to_owned(), value.to_owned()));
     Sources { flags: owned.to_vec(), ..Sources::default() }
 }
 

@@ -117,10 +117,10 @@ impl Watching {
     pub async fn start(endpoint: Endpoint, settings: &[(&str, &str)]) -> Self {
         let mut flags = vec![("http.listen", "127.0.0.1:0")];
         flags.extend(settings);
-        let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned(), "test".into());
+        let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
         let sources =
             Sources { flags: flags.into_iter().map(owned).collect(), ..Sources::default() };
-        let (_, settings) = sources.load().expect("settings");
+        let settings = sources.load().expect("settings").settings;
         let daemon = Daemon::start(&settings, endpoint).await.expect("a daemon");
         let address = daemon.address;
         Self { daemon, address }

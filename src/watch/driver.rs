@@ -262,9 +262,9 @@ impl Watcher {
             Notification::Object(op) => {
                 batch.ops[op as usize] += 1;
                 let payload = Payload { encoding: Encoding::Json, event: true, bytes: line };
-                let version = self.object(op, payload, now, store)?;
+                let resource_version = self.object(op, payload, now, store)?;
                 self.parts.row.active(Activity::Object, now);
-                Ok(self.step(Input::Object(version), store))
+                Ok(self.step(Input::Object { op, resource_version }, store))
             }
             Notification::Bookmark { resource_version, initial_events_end } => {
                 batch.ops[Op::Bookmark as usize] += 1;

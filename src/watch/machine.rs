@@ -14,10 +14,16 @@
 //! The rules are those of Kubernetes' API concepts ("Efficient detection of changes") and of
 //! client-go's reflector, and where they differ it is said here.
 
+mod terms;
+mod tokens;
+
 use std::time::Duration;
 
-use super::{EndCause, RelistCause, SyncMode, backoff::Backoff};
-use crate::api::{TransportReason, Verb};
+pub use terms::*;
+use tokens::Tokens;
+
+use super::{EndCause, Op, RelistCause, SyncMode, backoff::Backoff};
+use crate::api::TransportReason;
 
 /// How long an answer's headers may take. A LIST may queue 15 s in priority and fairness and then
 /// take the server's own 60 s.
@@ -37,138 +43,6 @@ const RESUME_JITTER: Duration = Duration::from_millis(200);
 /// Streaming lists that may end early before a paged one is taken, and failures of the server at
 /// one resourceVersion before everything is listed again.
 const PATIENCE: u8 = 3;
-
-/// What can be chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Whether the server keeps a watch cache of the resource and so sends bookmarks.
-    pub cached: bool,
-    /// What is asked for as `timeoutSeconds`, before jitter (from this to twice this).
-    pub timeout: Duration,
-    /// Objects a page of a paged LIST.
-    pub page_size: u32,
-}
-
-/// A request to the API server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// A streaming list at the newest state, which goes on as a watch.
-    Stream {
-        /// `timeoutSeconds`.
-        timeout: Duration,
-    },
-    /// A page of a LIST at the newest state.
-    Page {
-        /// `limit`.
-        limit: u32,
-        /// `continue`, from the page before.
-        next: Option<String>,
-    },
-    /// A watch from where we are.
-    Watch {
-        /// `resourceVersion`.
-        resource_version: u64,
-        /// `timeoutSeconds`.
-        timeout: Duration,
-    },
-}
-
-impl Request {
-    /// The verb, as RBAC and the metrics have it.
-    #[must_use]
-    pub const fn verb(&self) -> Verb {
-        match self {
-            Self::Page { .. } => Verb::List,
-            Self::Stream { .. } | Self::Watch { .. } => Verb::Watch,
-        }
-    }
-}
-
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// The time of [`Machine::deadline`] has come.
-    Timer,
-    /// The request was answered with 200.
-    Opened,
-    /// The request was not answered with 200, or an ERROR event came.
-    Failed(Failure),
-    /// Bytes arrived.
-    Bytes,
-    /// An object was given to the store: its resourceVersion.
-    Object(u64),
-    /// A bookmark.
-    Bookmark {
-        /// Everything up to this resourceVersion has been sent.
-        resource_version: u64,
-        /// The initial state of a streaming list ends here.
-        initial_events_end: bool,
-    },
-    /// Something arrived that could not be decoded.
-    Undecodable,
-    /// A page of a LIST ended well.
-    Page {
-        /// The state of the list.
-        resource_version: u64,
-        /// The token of the next page.
-        next: Option<String>,
-    },
-    /// The body ended: as it should (`None`) or broken off.
-    Ended(Option<TransportReason>),
-    /// Our certificate is another one: a connection made with the old one should go.
-    Rotated,
-}
-
-/// Why a request failed, as far as it decides what to do next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// What it was.
-    pub kind: FailureKind,
-    /// What the server asked for, bounded by whoever read it.
-    pub retry_after: Option<Duration>,
-}
-
-/// What a failure was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureKind {
-    /// 410: the resourceVersion or the continue token is too old.
-    Expired,
-    /// 504 with the cause ResourceVersionTooLarge: the server is behind.
-    TooLarge,
-    /// 401.
-    Unauthorized,
-    /// 403.
-    Forbidden,
-    /// 404: no such resource.
-    NotFound,
-    /// 429, whoever said it.
-    Throttled,
-    /// 400, 406, 415, 422: not in this form.
-    Unsupported,
-    /// Anything else the server said.
-    Server,
-    /// No HTTP status at all.
-    Transport(TransportReason),
-}
-
-/// What to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Send this; whatever was open is closed.
-    Open(Request),
-    /// Close what is open.
-    Close,
-    /// What comes is a list: mark what is seen.
-    BeginList,
-    /// The list ended well: remove what was not seen.
-    EndList(SyncMode),
-    /// A watch ended, or could not be opened. For the metrics.
-    Ended(EndCause),
-    /// Everything will be listed again. For the metrics.
-    Relist(RelistCause),
-    /// The next request is one more try after a failure. For the metrics.
-    Retry(Verb),
-}
 
 /// What to open next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,10 +76,13 @@ pub struct Machine {
     random: fastrand::Rng,
     phase: Phase,
     plan: Plan,
-    /// Where to resume.
+    /// Where to resume: everything up to it has arrived.
     version: u64,
+    /// The newest that arrived.
+    latest: u64,
     /// The state of the list under way.
     list_version: Option<u64>,
+    tokens: Tokens,
     opened: Duration,
     stream_timeout: Duration,
     synced: bool,
@@ -231,7 +108,9 @@ impl Machine {
             phase: Phase::Waiting { until: start },
             plan: Plan::Stream,
             version: 0,
+            latest: 0,
             list_version: None,
+            tokens: Tokens::default(),
             opened: start,
             stream_timeout: options.timeout,
             synced: false,
@@ -303,15 +182,16 @@ impl Machine {
             }
             (Input::Failed(failure), Phase::Watching(_)) => self.failed(failure, true, now, out),
             (Input::Bytes, Phase::Listing { idle, .. }) => *idle = now + LIST_IDLE,
-            (Input::Object(version), Phase::Watching(live)) => {
+            (Input::Object { op, resource_version }, Phase::Watching(live)) => {
                 live.objects += 1;
                 live.heard = now;
-                self.version = self.version.max(version);
+                self.on_object(op, resource_version);
             }
             (Input::Bookmark { resource_version, .. }, Phase::Watching(live)) => {
                 live.bookmarks += 1;
                 live.heard = now;
-                self.version = self.version.max(resource_version);
+                self.latest = self.latest.max(resource_version);
+                self.version = self.latest;
             }
             (
                 Input::Bookmark { resource_version, initial_events_end: true },
@@ -366,6 +246,7 @@ impl Machine {
         };
         if matches!(self.plan, Plan::Stream | Plan::Page(None)) {
             self.list_version = None;
+            self.tokens = Tokens::default();
             out.push(Action::BeginList);
         }
         if std::mem::take(&mut self.retrying) {
@@ -399,12 +280,12 @@ impl Machine {
         now: Duration,
         out: &mut Vec<Action>,
     ) {
-        let Plan::Page(this) = &self.plan else { return };
+        let Plan::Page(_) = &self.plan else { return };
         let version = self.list_version.map_or(version, |first| first.min(version));
-        if next.is_some() && next == *this {
-            return self.relist(RelistCause::Incomplete, true, now, out);
-        }
         match next {
+            Some(token) if self.tokens.repeat(&token) => {
+                self.relist(RelistCause::Incomplete, true, now, out);
+            }
             Some(token) => {
                 self.list_version = Some(version);
                 self.plan = Plan::Page(Some(token));
@@ -417,7 +298,7 @@ impl Machine {
     fn on_list_end(&mut self, version: u64, now: Duration, out: &mut Vec<Action>) {
         let paged = matches!(self.plan, Plan::Page(_));
         out.push(Action::EndList(if paged { SyncMode::List } else { SyncMode::Stream }));
-        self.version = version;
+        (self.version, self.latest) = (version, version);
         self.synced = true;
         self.early_ends = 0;
         self.plan = Plan::Watch;
@@ -455,6 +336,18 @@ impl Machine {
     }
 
     // --- watches -----------------------------------------------------------------------------
+
+    /// Objects that a lease deletes share one resourceVersion, and a stream may break off among
+    /// them (kubernetes/kubernetes#110210): a deletion's is passed once something newer is heard.
+    fn on_object(&mut self, op: Op, version: u64) {
+        if version > self.latest {
+            self.version = self.latest;
+            self.latest = version;
+        }
+        if version == self.latest && op != Op::Deleted {
+            self.version = version;
+        }
+    }
 
     fn watch_ended(
         &mut self,
@@ -617,38 +510,6 @@ impl Machine {
         self.retrying = true;
         let delay = self.denial.failed(now, self.random.f64(), None);
         self.phase = Phase::Waiting { until: now + delay };
-    }
-}
-
-impl FailureKind {
-    const fn end_cause(self) -> EndCause {
-        match self {
-            Self::Expired => EndCause::Expired,
-            Self::Unauthorized => EndCause::Unauthorized,
-            Self::Forbidden => EndCause::Forbidden,
-            Self::Throttled => EndCause::Throttled,
-            Self::TooLarge | Self::NotFound | Self::Unsupported | Self::Server => EndCause::Io,
-            Self::Transport(reason) => transport_cause(reason),
-        }
-    }
-}
-
-fn end_cause(reason: Option<TransportReason>) -> EndCause {
-    reason.map_or(EndCause::ServerTimeout, transport_cause)
-}
-
-const fn transport_cause(reason: TransportReason) -> EndCause {
-    match reason {
-        TransportReason::Goaway => EndCause::Goaway,
-        TransportReason::PingTimeout => EndCause::PingTimeout,
-        TransportReason::ReadTimeout => EndCause::IdleTimeout,
-        TransportReason::Decode => EndCause::Decode,
-        TransportReason::Dns
-        | TransportReason::Refused
-        | TransportReason::ConnectTimeout
-        | TransportReason::Tls
-        | TransportReason::Reset
-        | TransportReason::Eof => EndCause::Io,
     }
 }
 

@@ -3,8 +3,17 @@
 use rstest::rstest;
 
 use super::*;
+use crate::api::Verb;
 
 const MINUTE: Duration = Duration::from_secs(60);
+
+const fn object(resource_version: u64) -> Input {
+    Input::Object { op: Op::Modified, resource_version }
+}
+
+const fn deleted(resource_version: u64) -> Input {
+    Input::Object { op: Op::Deleted, resource_version }
+}
 
 struct Rig {
     machine: Machine,
@@ -92,12 +101,12 @@ fn starts_with_a_streaming_list_which_goes_on_as_a_watch() {
     let mut rig = Rig::new(true);
     assert!(matches!(rig.request(), Request::Stream { .. }));
     assert_eq!(rig.out[0], Action::BeginList);
-    rig.step(Input::Opened).step(Input::Object(700)).step(Input::Object(3));
+    rig.step(Input::Opened).step(object(700)).step(object(3));
     assert!(!rig.machine.synced());
     rig.step(Input::Bookmark { resource_version: 650, initial_events_end: true });
     assert_eq!(rig.count(&Action::EndList(SyncMode::Stream)), 1);
     assert!(rig.machine.synced() && rig.machine.connected());
-    rig.after(MINUTE).step(Input::Object(651)).step(Input::Ended(None));
+    rig.after(MINUTE).step(object(651)).step(Input::Ended(None));
     rig.wait();
     assert_eq!(rig.resumes_at(), Some(651));
 }
@@ -140,7 +149,7 @@ fn a_streaming_list_that_ends_early_three_times_gives_way_to_pages() {
     let mut rig = Rig::new(true);
     for _ in 0..3 {
         assert!(matches!(rig.request(), Request::Stream { .. }));
-        rig.step(Input::Opened).step(Input::Object(5)).step(Input::Ended(None));
+        rig.step(Input::Opened).step(object(5)).step(Input::Ended(None));
         rig.wait();
     }
     assert_eq!(rig.request(), &Request::Page { limit: 500, next: None });
@@ -180,6 +189,33 @@ fn a_repeated_continue_token_is_a_loop() {
     assert_eq!(rig.request(), &Request::Page { limit: 500, next: None });
 }
 
+#[rstest]
+#[case::one(&["a", "a"])]
+#[case::two(&["a", "b", "a", "b", "a", "b"])]
+#[case::later(&["a", "b", "c", "d", "e", "c", "d", "e", "c", "d", "e", "c", "d", "e"])]
+fn continue_tokens_that_go_round_are_a_loop(#[case] tokens: &[&str]) {
+    let mut rig = Rig::new(true);
+    rig.fail(FailureKind::Unsupported);
+    for token in tokens {
+        rig.step(Input::Opened);
+        rig.step(Input::Page { resource_version: 9, next: Some((*token).into()) });
+    }
+    assert_eq!(rig.relists(), [RelistCause::Incomplete]);
+}
+
+#[test]
+fn many_pages_are_no_loop_and_an_empty_one_goes_on() {
+    let mut rig = Rig::new(true);
+    rig.fail(FailureKind::Unsupported);
+    for page in 0..1000 {
+        rig.step(Input::Opened);
+        rig.step(Input::Page { resource_version: 9 + page, next: Some(page.to_string()) });
+    }
+    rig.step(Input::Opened).step(Input::Page { resource_version: 7, next: None });
+    assert_eq!(rig.relists(), []);
+    assert_eq!(rig.resumes_at(), Some(7), "the oldest state that a page was of");
+}
+
 #[test]
 fn an_expired_page_starts_the_list_afresh() {
     let mut rig = Rig::new(true);
@@ -194,7 +230,7 @@ fn an_expired_page_starts_the_list_afresh() {
 fn a_list_cut_off_sweeps_nothing() {
     let mut rig = Rig::new(true);
     rig.fail(FailureKind::Unsupported).step(Input::Opened);
-    rig.step(Input::Object(5)).step(Input::Ended(Some(TransportReason::Reset))).wait();
+    rig.step(object(5)).step(Input::Ended(Some(TransportReason::Reset))).wait();
     assert_eq!(rig.count(&Action::EndList(SyncMode::List)), 0);
     assert_eq!(rig.request(), &Request::Page { limit: 500, next: None });
     assert_eq!(rig.count(&Action::BeginList), 3);
@@ -251,12 +287,35 @@ fn empty_closes_back_off_relist_by_the_second_and_are_few() {
 #[test]
 fn a_clean_end_resumes_without_a_list() {
     let mut rig = Rig::watching(true);
-    rig.after(5 * MINUTE - MINUTE).step(Input::Object(120));
+    rig.after(5 * MINUTE - MINUTE).step(object(120));
     rig.after(MINUTE).step(Input::Ended(None));
     assert_eq!(rig.count(&Action::Ended(EndCause::ServerTimeout)), 1);
     assert!(rig.wait() <= RESUME_JITTER);
     assert_eq!(rig.resumes_at(), Some(120));
     assert_eq!(rig.relists(), []);
+}
+
+#[rstest]
+#[case::among_them(&[object(120), deleted(130), deleted(130)], 120)]
+#[case::after_another(&[object(120), deleted(125), deleted(130)], 125)]
+#[case::with_something_newer(&[deleted(130), deleted(130), object(131)], 131)]
+#[case::with_a_bookmark(
+    &[deleted(130), Input::Bookmark { resource_version: 130, initial_events_end: false }],
+    130
+)]
+#[case::from_the_list(&[deleted(130)], 100)]
+#[case::replayed(&[object(120), deleted(130), object(120)], 120)]
+fn a_watch_that_breaks_among_deletions_of_one_version_asks_for_all_of_them(
+    #[case] inputs: &[Input],
+    #[case] expected: u64,
+) {
+    let mut rig = Rig::watching(true);
+    rig.after(MINUTE);
+    for input in inputs {
+        rig.step(input.clone());
+    }
+    rig.step(Input::Ended(Some(TransportReason::Reset))).wait();
+    assert_eq!(rig.resumes_at(), Some(expected));
 }
 
 #[rstest]
@@ -276,7 +335,7 @@ fn a_broken_watch_resumes_without_a_list(#[case] reason: TransportReason, #[case
 #[test]
 fn refused_for_minutes_resumes_without_a_list() {
     let mut rig = Rig::watching(true);
-    rig.after(MINUTE).step(Input::Object(130)).step(Input::Ended(Some(TransportReason::Reset)));
+    rig.after(MINUTE).step(object(130)).step(Input::Ended(Some(TransportReason::Reset)));
     rig.wait();
     let mut tries = 0;
     while rig.now < 6 * MINUTE {
@@ -329,7 +388,7 @@ fn a_server_error_at_the_opening_is_tried_again_and_relists_in_the_end() {
 #[test]
 fn what_cannot_be_decoded_relists_and_does_not_advance() {
     let mut rig = Rig::watching(true);
-    rig.after(MINUTE).step(Input::Undecodable).step(Input::Object(200));
+    rig.after(MINUTE).step(Input::Undecodable).step(object(200));
     assert_eq!(rig.relists(), [RelistCause::Decode]);
     assert_eq!(rig.count(&Action::Close), 1);
     assert!(rig.wait() >= Duration::from_millis(800));
@@ -371,7 +430,7 @@ fn a_quiet_uncached_watch_is_listed_again_at_its_end() {
 #[test]
 fn an_uncached_watch_that_spoke_resumes() {
     let mut rig = Rig::watching(false);
-    rig.after(MINUTE).step(Input::Object(140)).after(MINUTE).step(Input::Ended(None)).wait();
+    rig.after(MINUTE).step(object(140)).after(MINUTE).step(Input::Ended(None)).wait();
     assert_eq!(rig.resumes_at(), Some(140));
 }
 
@@ -395,7 +454,7 @@ fn forbidden_waits_long_shows_and_recovers_where_it_was() {
 #[test]
 fn a_rotated_certificate_reconnects_where_it_was() {
     let mut rig = Rig::watching(true);
-    rig.after(MINUTE).step(Input::Object(140)).step(Input::Rotated);
+    rig.after(MINUTE).step(object(140)).step(Input::Rotated);
     assert_eq!(rig.count(&Action::Close), 1);
     assert!(rig.wait() <= RESUME_JITTER);
     assert_eq!(rig.resumes_at(), Some(140));

@@ -199,8 +199,7 @@ impl Daemon {
             let resource = watched.resource;
             let namespaces =
                 if resource.namespaced { settings.watch.namespaces.as_slice() } else { &[] };
-            let now = self.client.now() / 1_000_000;
-            let store = (resource.store)(resource.name, namespaces, &settings.caps, now);
+            let store = (resource.store)(resource.name, namespaces, &settings.caps);
             collectors.push(Arc::new(Shown(Arc::clone(&store))));
             let scopes = namespaces.iter().cloned().map(Some);
             let scopes: Vec<_> = if namespaces.is_empty() { vec![None] } else { scopes.collect() };

@@ -80,6 +80,8 @@ pub struct Exposition {
 struct Family {
     wanted: bool,
     samples: Vec<u8>,
+    /// How much of it went into `_other`, where it has a capped label.
+    overflow: Option<u64>,
 }
 
 impl Exposition {
@@ -87,7 +89,11 @@ impl Exposition {
     #[must_use]
     pub fn new(format: Format, names: &[String]) -> Self {
         let wanted = |metric: &Metric| names.is_empty() || names.iter().any(|n| n == metric.name);
-        let family = |metric: &&Metric| Family { wanted: wanted(metric), samples: Vec::new() };
+        let family = |metric: &&Metric| Family {
+            wanted: wanted(metric),
+            samples: Vec::new(),
+            overflow: None,
+        };
         Self { format, families: ALL.iter().map(family).collect() }
     }
 
@@ -129,9 +135,20 @@ impl Exposition {
         }
     }
 
+    /// Adds to how many observations of a family went into `_other`: several holders may show
+    /// parts of one family.
+    pub fn overflow(&mut self, metric: &'static Metric, n: u64) {
+        *self.families[metric.index].overflow.get_or_insert(0) += n;
+    }
+
     /// The whole text: each family that has samples, once, after its HELP and TYPE.
     #[must_use]
-    pub fn finish(self) -> Bytes {
+    pub fn finish(mut self) -> Bytes {
+        for metric in ALL {
+            if let Some(n) = self.families[metric.index].overflow {
+                self.sample(&catalogue::LABEL_OVERFLOW_TOTAL, &[metric.name], n);
+            }
+        }
         let size: usize = self.families.iter().map(|family| family.samples.len()).sum();
         let mut out = Vec::with_capacity(size + 160 * self.families.len());
         let shown = ALL.iter().zip(&self.families).filter(|(_, f)| !f.samples.is_empty());
@@ -159,8 +176,7 @@ impl Exposition {
     /// labels, of which a wrong series would be worse than none.
     fn buffer(&mut self, metric: &'static Metric, labels: &[&str]) -> Option<&mut Vec<u8>> {
         debug_assert_eq!(metric.labels.len(), labels.len(), "{}", metric.name);
-        let at = ALL.iter().position(|known| std::ptr::eq(*known, metric))?;
-        let family = &mut self.families[at];
+        let family = &mut self.families[metric.index];
         (family.wanted && metric.labels.len() == labels.len()).then_some(&mut family.samples)
     }
 }

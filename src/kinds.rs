@@ -27,9 +27,8 @@ pub struct Resource {
     /// Whether the API server keeps a watch cache of it and so sends periodic bookmarks.
     /// Events have none (kubernetes/kubernetes#120348).
     pub cached: bool,
-    /// Makes its empty store, fed by a watcher for each of the namespaces, or by one for all;
-    /// the last argument is now, in seconds since 1970 by the server's clock.
-    pub store: fn(&'static str, &[String], &Caps, i64) -> Shared,
+    /// Makes its empty store, fed by a watcher for each of the namespaces, or by one for all.
+    pub store: fn(&'static str, &[String], &Caps) -> Shared,
 }
 
 /// Every resource, in the order in which they are shown.
@@ -41,8 +40,8 @@ pub static TABLE: &[Resource] = &[
         kind: "Pod",
         namespaced: true,
         cached: true,
-        store: |name, scopes, caps, now| {
-            Arc::new(Mutex::new(Store::<pod::Pods>::new(name, scopes, caps, now)))
+        store: |name, scopes, caps| {
+            Arc::new(Mutex::new(Store::<pod::Pods>::new(name, scopes, caps)))
         },
     },
     Resource {
@@ -52,8 +51,8 @@ pub static TABLE: &[Resource] = &[
         kind: "Event",
         namespaced: true,
         cached: false,
-        store: |name, scopes, caps, now| {
-            Arc::new(Mutex::new(Store::<event::Events>::new(name, scopes, caps, now)))
+        store: |name, scopes, caps| {
+            Arc::new(Mutex::new(Store::<event::Events>::new(name, scopes, caps)))
         },
     },
     Resource {

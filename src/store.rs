@@ -93,7 +93,8 @@ pub struct Context<'a> {
     pub origin: Origin,
     /// Now, by the server's clock, in microseconds since 1970.
     pub now: i64,
-    /// When watching began, by the server's clock, in seconds since 1970.
+    /// When watching began, by the server's clock, in seconds since 1970: what came later was in
+    /// no first list.
     pub began: i64,
     /// Where repeated text is held.
     pub intern: &'a mut Interner,
@@ -190,14 +191,16 @@ pub struct Store<K: Kind> {
     scopes: Vec<Scope>,
     /// The number of the last list begun.
     lists: u32,
-    began: i64,
+    /// When the first list was answered, in seconds since 1970: only answers tell the server's
+    /// clock.
+    began: Option<i64>,
 }
 
 impl<K: Kind> Store<K> {
     /// An empty store, fed by a watcher for each of `namespaces`, or by one for all if there are
-    /// none. `began`: seconds since 1970 by the server's clock.
+    /// none.
     #[must_use]
-    pub fn new(resource: &'static str, namespaces: &[String], caps: &Caps, began: i64) -> Self {
+    pub fn new(resource: &'static str, namespaces: &[String], caps: &Caps) -> Self {
         let scope = |namespace| Scope { namespace, list: 0, synced: false, denied: false };
         let mut scopes: Vec<Scope> =
             namespaces.iter().map(|name| scope(Some(name.as_str().into()))).collect();
@@ -213,7 +216,7 @@ impl<K: Kind> Store<K> {
             tally: K::Tally::new(caps),
             scopes,
             lists: 0,
-            began,
+            began: None,
         }
     }
 
@@ -236,14 +239,15 @@ impl<K: Kind> Store<K> {
         let applied = applied(meta)?;
         let uid = meta.uid();
         let live = matches!(origin, Origin::Live(_));
-        let Self { entries, intern, tally, hasher, namespaces, began, .. } = self;
+        let began = self.began(now);
+        let Self { entries, intern, tally, hasher, namespaces, .. } = self;
         let hash = hasher.hash_one((&*meta.namespace, &*meta.name));
         let slot = entries.entry(
             hash,
             |entry| is_at(&entry.key, meta),
             |entry| hasher.hash_one((&*entry.key.namespace, entry.key.name.as_str())),
         );
-        let mut context = Context { origin, now, began: *began, intern };
+        let mut context = Context { origin, now, began, intern };
         match slot {
             Slot::Occupied(mut slot) => {
                 let entry = slot.get_mut();
@@ -282,10 +286,15 @@ impl<K: Kind> Store<K> {
         }
         let (entry, _) = held.remove();
         let origin = Origin::Live(Op::Deleted);
-        let context = Context { origin, now, began: self.began, intern: &mut self.intern };
+        let began = self.began(now);
+        let context = Context { origin, now, began, intern: &mut self.intern };
         K::forget(&mut self.tally, &entry.key, &entry.facts, &context);
         self.namespaces.leave(&entry.key.namespace, |_| {});
         Ok(applied)
+    }
+
+    fn began(&mut self, now: i64) -> i64 {
+        *self.began.get_or_insert(now.div_euclid(1_000_000))
     }
 
     fn shown(&self) -> bool {
@@ -313,11 +322,10 @@ impl<K: Kind> Holder for Store<K> {
     }
 
     fn end_list(&mut self, scope: usize, now: i64) {
-        let Some(scope) = self.scopes.get_mut(scope) else {
-            return;
-        };
-        let Self { entries, intern, tally, namespaces, began, .. } = self;
-        let context = Context { origin: Origin::Relist, now, began: *began, intern };
+        let began = self.began(now);
+        let Self { entries, intern, tally, namespaces, scopes, .. } = self;
+        let Some(scope) = scopes.get_mut(scope) else { return };
+        let context = Context { origin: Origin::Relist, now, began, intern };
         entries.retain(|entry| {
             let ours = scope.namespace.as_deref().is_none_or(|ns| *ns == *entry.key.namespace);
             let keep = !ours || entry.seen == scope.list;
@@ -378,6 +386,7 @@ impl<S: Collect> Collect for Snapshot<S> {
                 out.sample(&NAMESPACE_OBJECTS, &[namespace, self.resource], population);
             }
         });
+        self.namespaces.overflow(&NAMESPACE_OBJECTS, out);
         self.shown.collect(out);
     }
 }

@@ -93,6 +93,8 @@ pub enum Stability {
 /// The declaration of one family.
 #[derive(Debug)]
 pub struct Metric {
+    /// Its place in [`ALL`].
+    pub(super) index: usize,
     /// The full name, `_total` included.
     pub name: &'static str,
     /// What it is.
@@ -125,12 +127,13 @@ impl Metric {
     }
 
     const fn new(
+        index: usize,
         name: &'static str,
         kind: Type,
         labels: &'static [Label],
         help: &'static str,
     ) -> Self {
-        Self { name, kind, labels, help, stability: Stability::Stable }
+        Self { index, name, kind, labels, help, stability: Stability::Stable }
     }
 }
 
@@ -176,6 +179,13 @@ mod tests {
                 assert!(name.ends_with("_seconds"), "{name}");
                 assert!(!bounds.is_empty() && bounds.is_sorted(), "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn every_family_knows_its_place() {
+        for (at, metric) in ALL.iter().enumerate() {
+            assert_eq!(metric.index, at, "{}", metric.name);
         }
     }
 

@@ -198,13 +198,17 @@ impl Kind for Events {
             (Some(seen), _) if n > seen => shown.count(key, event, n - seen, context),
             (Some(seen), _) if n == seen => shown.suppress(Suppressed::Duplicate),
             (Some(_), _) => shown.suppress(Suppressed::CountRegressed),
-            (None, Origin::Baseline) => shown.suppress(Suppressed::Baseline),
+            (None, Origin::Baseline) => {
+                shown.suppress(Suppressed::Baseline);
+                shown.start(key, event, context);
+            }
             (None, _) => {
                 let ours = event.first().is_some_and(|first| first >= context.began * 1_000_000);
                 shown.count(key, event, if ours { n } else { 1 }, context);
             }
         }
-        Facts { seen: n }
+        // A count that went back (etcd restored from a backup) grows again over what was counted.
+        Facts { seen: known.map_or(n, |seen| seen.max(n)) }
     }
 
     /// A deleted event is one that expired, never news.
@@ -216,17 +220,27 @@ impl Kind for Events {
 
 impl ShownEvents {
     fn count(&mut self, key: &Key, event: &Event<'_>, n: u32, context: &mut Context<'_>) {
+        self.add(key, event, n, context);
+        if let (Origin::Live(_), Some(last)) = (context.origin, event.last()) {
+            let lag = (context.now - last).max(0).cast_unsigned();
+            let lag = std::time::Duration::from_micros(lag).as_secs_f64();
+            self.lag[event.event_type() as usize].observe(lag);
+        }
+    }
+
+    /// Starts the series of an event that was there before us, so that its next occurrence shows
+    /// as an increase.
+    fn start(&mut self, key: &Key, event: &Event<'_>, context: &mut Context<'_>) {
+        self.add(key, event, 0, context);
+    }
+
+    fn add(&mut self, key: &Key, event: &Event<'_>, n: u32, context: &mut Context<'_>) {
         let event_type = event.event_type();
         let labels = [event_type.as_str(), &event.involved_object.kind, &event.reason]
             .map(|label| context.intern.intern(label));
         self.occurrences.add(labels.each_ref(), n.into());
         if event_type == EventType::Warning {
             self.warnings.add([&key.namespace], n.into());
-        }
-        if let (Origin::Live(_), Some(last)) = (context.origin, event.last()) {
-            let lag = (context.now - last).max(0).cast_unsigned();
-            let lag = std::time::Duration::from_micros(lag).as_secs_f64();
-            self.lag[event_type as usize].observe(lag);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
     label::label,
     store::{
         Context, Key, Kind, Object, Origin, Tally,
-        tally::{Cap, Counters, Histogram, Nothing, Table, overflow},
+        tally::{Cap, Counters, Histogram, Nothing, Table},
     },
     wire::{
         json::decode_json,
@@ -184,9 +184,12 @@ struct Container {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Termination {
     identity: u64,
-    /// Seconds since 1970.
+    /// Seconds since 1970, or [`UNKNOWN`].
     finished: i64,
 }
+
+/// The end of a termination that does not say when it was.
+const UNKNOWN: i64 = i64::MIN;
 
 /// A namespace's gauges.
 #[derive(Clone, Debug, Default)]
@@ -206,6 +209,7 @@ pub struct Counted {
     owners: Table<Nothing>,
     qos: [u64; Qos::ALL.len()],
     waiting_reasons: Cap,
+    waiting_overflow: u64,
     restarts: Counters<1>,
     terminations: Counters<2>,
     transitions: [[u64; Phase::ALL.len()]; Phase::ALL.len()],
@@ -300,15 +304,19 @@ impl Counted {
         context: &mut Context<'_>,
     ) -> Container {
         let old = old.and_then(|facts| facts.containers.iter().find(|c| *c.name == *status.name));
-        let restarts = u32::try_from(status.restart_count.max(0)).unwrap_or(u32::MAX);
+        // A kubelet that lost its containers may report fewer for a while.
+        let seen = old.map_or(0, |old| old.restarts);
+        let restarts = u32::try_from(status.restart_count.max(0)).unwrap_or(u32::MAX).max(seen);
         if ours {
-            let growth = restarts.saturating_sub(old.map_or(0, |old| old.restarts));
-            self.restarts.add([&key.namespace], growth.into());
+            self.restarts.add([&key.namespace], (restarts - seen).into());
         }
         let ended = self.terminations(old.and_then(|old| old.ended), status, ours, key, context);
         let waiting = status.state.waiting.as_ref().map(|waiting| {
             let reason = context.intern.intern(&waiting.reason);
-            self.waiting_reasons.admit(&reason)
+            self.waiting_reasons.admit(&reason).unwrap_or_else(|| {
+                self.waiting_overflow += 1;
+                self.waiting_reasons.other()
+            })
         });
         let name = context.intern.intern(&status.name);
         Container { name, restarts, waiting, ended }
@@ -316,7 +324,8 @@ impl Counted {
 
     /// A container that ends and starts again shows its end in `state` and later in `lastState`;
     /// between two looks either may have been missed. What is not older than the one counted last
-    /// and not that one is counted.
+    /// and not that one is counted. A kubelet that lost sight of a container does not say when it
+    /// ended.
     fn terminations(
         &mut self,
         mut counted: Option<Termination>,
@@ -331,7 +340,8 @@ impl Counted {
         }
         for terminated in status.last_state.terminated.iter().chain(now) {
             let this = self.identify(terminated);
-            let older = counted.is_some_and(|last| this.finished < last.finished);
+            let older = counted.is_some_and(|last| this.finished < last.finished)
+                && this.finished != UNKNOWN;
             if counted == Some(this) || older {
                 continue;
             }
@@ -349,7 +359,7 @@ impl Counted {
         terminated.container_id.hash(&mut hasher);
         terminated.started_at.hash(&mut hasher);
         terminated.exit_code.hash(&mut hasher);
-        let finished = time::seconds(&terminated.finished_at).unwrap_or(0);
+        let finished = time::seconds(&terminated.finished_at).unwrap_or(UNKNOWN);
         Termination { identity: hasher.finish(), finished }
     }
 
@@ -384,6 +394,7 @@ impl Tally for Counted {
             owners: Table::new(caps.reasons),
             qos: [0; Qos::ALL.len()],
             waiting_reasons: Cap::new(caps.reasons),
+            waiting_overflow: 0,
             restarts: Counters::new([caps.namespaces]),
             terminations: Counters::new([caps.namespaces, caps.reasons]),
             transitions: Default::default(),
@@ -416,10 +427,10 @@ impl Collect for Counted {
         self.restarts.collect(&catalogue::CONTAINER_RESTARTS_TOTAL, out);
         self.terminations.collect(&catalogue::CONTAINER_TERMINATIONS_TOTAL, out);
         self.start.collect(&catalogue::POD_START_DURATION_SECONDS, &[], out);
-        overflow(&catalogue::PODS, self.namespaces.overflow(), out);
-        overflow(&catalogue::NODE_PODS, self.nodes.overflow(), out);
-        overflow(&catalogue::PODS_BY_OWNER, self.owners.overflow(), out);
-        overflow(&catalogue::CONTAINERS_WAITING, self.waiting_reasons.overflow(), out);
+        self.namespaces.overflow(&catalogue::PODS, out);
+        self.nodes.overflow(&catalogue::NODE_PODS, out);
+        self.owners.overflow(&catalogue::PODS_BY_OWNER, out);
+        out.overflow(&catalogue::CONTAINERS_WAITING, self.waiting_overflow);
     }
 }
 

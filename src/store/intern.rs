@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
+use super::tally::LONGEST;
+
 /// Gives the same `Arc<str>` for the same text, and forgets what nobody holds any more.
 #[derive(Debug, Default)]
 pub struct Interner {
@@ -13,8 +15,12 @@ pub struct Interner {
 }
 
 impl Interner {
-    /// The shared text.
+    /// The shared text. What is too long to be shown is not shared, so that nothing large waits
+    /// here for a sweep.
     pub fn intern(&mut self, text: &str) -> Arc<str> {
+        if text.len() > LONGEST {
+            return text.into();
+        }
         if let Some(known) = self.texts.get(text) {
             return Arc::clone(known);
         }
@@ -40,6 +46,13 @@ mod tests {
         let mut interner = Interner::default();
         let (a, b) = (interner.intern("shop"), interner.intern("shop"));
         assert!(Arc::ptr_eq(&a, &b));
+    }
+
+    #[test]
+    fn what_is_long_is_not_kept() {
+        let mut interner = Interner::default();
+        assert_eq!(interner.intern(&"x".repeat(1 << 20)).len(), 1 << 20);
+        assert!(interner.texts.is_empty());
     }
 
     #[test]

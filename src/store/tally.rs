@@ -10,7 +10,7 @@ use crate::exposition::{Exposition, catalogue::Metric};
 pub const OTHER: &str = "_other";
 
 /// Longer values are not shown by name: an event's reason may have a mebibyte.
-const LONGEST: usize = 256;
+pub const LONGEST: usize = 256;
 
 /// Gauges by one capped label: a row a value, as long as anything of it is there. All rows are
 /// kept exactly; the first `cap` of them are shown by name, the others as their sum. A row that
@@ -40,7 +40,7 @@ impl<R: Default + Clone + for<'a> AddAssign<&'a R>> Table<R> {
     /// One more of `key`; gives its row.
     pub fn enter(&mut self, key: &Arc<str>) -> &mut R {
         let row = self.rows.entry_ref(key).or_insert_with(|| {
-            let named = self.named < self.cap && key.len() <= LONGEST;
+            let named = self.named < self.cap && showable(key);
             self.named += usize::from(named);
             Row { population: 0, named, value: R::default() }
         });
@@ -62,10 +62,9 @@ impl<R: Default + Clone + for<'a> AddAssign<&'a R>> Table<R> {
         }
     }
 
-    /// Observations that are shown in `_other`.
-    #[must_use]
-    pub const fn overflow(&self) -> u64 {
-        self.overflow
+    /// Shows how many observations of the family went into `_other`.
+    pub fn overflow(&self, metric: &'static Metric, out: &mut Exposition) {
+        out.overflow(metric, self.overflow);
     }
 
     /// Each row to be shown, by name, the sum of the others last: value, population, row.
@@ -86,6 +85,11 @@ impl<R: Default + Clone + for<'a> AddAssign<&'a R>> Table<R> {
     }
 }
 
+/// Whether a value may stand for itself. `_other` as a value would be the sum's own series.
+fn showable(value: &str) -> bool {
+    value.len() <= LONGEST && value != OTHER
+}
+
 /// A row without anything but its population.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Nothing;
@@ -100,32 +104,31 @@ impl AddAssign<&Self> for Nothing {
 pub struct Cap {
     admitted: HashSet<Arc<str>>,
     limit: usize,
-    overflow: u64,
+    other: Arc<str>,
 }
 
 impl Cap {
     /// Admits `limit` values.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { admitted: HashSet::new(), limit, overflow: 0 }
+        Self { admitted: HashSet::new(), limit, other: OTHER.into() }
     }
 
-    /// The value, or `_other`.
-    pub fn admit(&mut self, value: &Arc<str>) -> Arc<str> {
+    /// The value, or `None` for one that goes into `_other`.
+    pub fn admit(&mut self, value: &Arc<str>) -> Option<Arc<str>> {
         if !self.admitted.contains(value) {
-            if self.admitted.len() >= self.limit || value.len() > LONGEST {
-                self.overflow += 1;
-                return OTHER.into();
+            if self.admitted.len() >= self.limit || !showable(value) {
+                return None;
             }
             self.admitted.insert(Arc::clone(value));
         }
-        Arc::clone(value)
+        Some(Arc::clone(value))
     }
 
-    /// Observations that went into `_other`.
+    /// The text of `_other`.
     #[must_use]
-    pub const fn overflow(&self) -> u64 {
-        self.overflow
+    pub fn other(&self) -> Arc<str> {
+        Arc::clone(&self.other)
     }
 }
 
@@ -134,13 +137,14 @@ impl Cap {
 pub struct Counters<const L: usize> {
     caps: [Cap; L],
     counts: HashMap<[Arc<str>; L], u64>,
+    overflow: u64,
 }
 
 impl<const L: usize> Counters<L> {
     /// Labels with these caps.
     #[must_use]
     pub fn new(caps: [usize; L]) -> Self {
-        Self { caps: caps.map(Cap::new), counts: HashMap::new() }
+        Self { caps: caps.map(Cap::new), counts: HashMap::new(), overflow: 0 }
     }
 
     /// Adds `n`; 0 makes the series start, so that its first increase shows as one.
@@ -149,18 +153,17 @@ impl<const L: usize> Counters<L> {
             *count += n;
             return;
         }
-        let mut caps = self.caps.iter_mut();
-        let admitted = labels.map(|label| match caps.next() {
-            Some(cap) => cap.admit(label),
-            None => Arc::clone(label),
+        let mut folded = false;
+        let admitted = std::array::from_fn(|at| {
+            let cap = &mut self.caps[at];
+            cap.admit(labels[at]).unwrap_or_else(|| {
+                folded = true;
+                cap.other()
+            })
         });
+        // What starts a series is no observation.
+        self.overflow += u64::from(folded && n > 0);
         *self.counts.entry(admitted).or_default() += n;
-    }
-
-    /// Observations that went into `_other`.
-    #[must_use]
-    pub fn overflow(&self) -> u64 {
-        self.caps.iter().map(Cap::overflow).sum()
     }
 
     /// Shows every counter and the overflow.
@@ -170,13 +173,8 @@ impl<const L: usize> Counters<L> {
         for (labels, count) in counts {
             out.sample(metric, &labels.each_ref().map(|label| &**label), *count);
         }
-        overflow(metric, self.overflow(), out);
+        out.overflow(metric, self.overflow);
     }
-}
-
-/// Shows how much of a family went into `_other`.
-pub fn overflow(metric: &'static Metric, n: u64, out: &mut Exposition) {
-    out.sample(&crate::exposition::catalogue::LABEL_OVERFLOW_TOTAL, &[metric.name], n);
 }
 
 /// Observations in buckets.
@@ -241,7 +239,7 @@ mod tests {
             pairs.iter().map(|(key, n)| ((*key).to_owned(), *n)).collect()
         };
         assert_eq!(rows(&table), shown(&[("a", 1), ("b", 1), (OTHER, 3)]));
-        assert_eq!(table.overflow(), 3);
+        assert_eq!(table.overflow, 3);
         table.leave("a", |_| {});
         table.enter(&"e".into());
         assert_eq!(rows(&table), shown(&[("b", 1), ("e", 1), (OTHER, 3)]));
@@ -285,7 +283,29 @@ mod tests {
         counters.add([&a], 1);
         assert_eq!(counters.counts[&["a".into()]], 3);
         assert_eq!(counters.counts[&[OTHER.into()]], 7);
-        assert_eq!(counters.overflow(), 2);
+        assert_eq!(counters.overflow, 2);
+    }
+
+    #[test]
+    fn an_observation_overflows_once_and_the_start_of_a_series_not_at_all() {
+        let mut counters = Counters::<2>::new([1, 1]);
+        let [a, b] = ["a", "b"].map(Arc::<str>::from);
+        counters.add([&a, &a], 1);
+        counters.add([&b, &b], 0);
+        assert_eq!(counters.overflow, 0);
+        counters.add([&b, &b], 5);
+        assert_eq!(counters.overflow, 1);
+        assert_eq!(counters.counts[&[OTHER.into(), OTHER.into()]], 5);
+    }
+
+    #[test]
+    fn a_value_that_is_called_other_makes_no_second_series() {
+        let other: Arc<str> = OTHER.into();
+        let mut table = Table::<Nothing>::new(1);
+        for key in [&other, &"a".into(), &"b".into()] {
+            table.enter(key);
+        }
+        assert_eq!(rows(&table), [("a".to_owned(), 1), (OTHER.to_owned(), 2)]);
     }
 
     #[test]

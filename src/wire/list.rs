@@ -27,8 +27,10 @@ pub struct Page {
 /// what is outside of `items` (at most `limit` bytes).
 #[derive(Debug)]
 pub struct Items {
-    /// Everything but the items: the document with an empty list in their place.
+    /// Everything but the items: the document with `{}` in the place of each.
     frame: Vec<u8>,
+    /// How many items were given out.
+    given: usize,
     buffer: Vec<u8>,
     /// Bytes of `buffer` that were given out.
     start: usize,
@@ -66,7 +68,14 @@ struct ListObject<'a> {
     kind: Text<'a>,
     #[serde(borrow, deserialize_with = "lax")]
     metadata: ListMeta<'a>,
+    #[serde(deserialize_with = "lax")]
+    items: Vec<Placeholder>,
 }
+
+/// What stands in the frame for an item.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Placeholder {}
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -85,6 +94,7 @@ impl Items {
     pub const fn new(limit: usize) -> Self {
         Self {
             frame: Vec::new(),
+            given: 0,
             buffer: Vec::new(),
             start: 0,
             at: 0,
@@ -144,6 +154,9 @@ impl Items {
         if !list.kind.ends_with("List") {
             return Err(DecodeError::Field { field: "kind" });
         }
+        if list.items.len() != self.given {
+            return Err(DecodeError::Field { field: "items" });
+        }
         Ok(Page {
             resource_version: version(&list.metadata.resource_version)?,
             next: Some(list.metadata.next.to_string()).filter(|token| !token.is_empty()),
@@ -153,8 +166,10 @@ impl Items {
 
     /// Looks at one byte; gives where the item stands that it ends.
     fn take(&mut self, byte: u8) -> Result<Option<(usize, usize)>, DecodeError> {
-        let outside = self.depth == 0 && !byte.is_ascii_whitespace();
-        if outside && (byte != b'{' || !self.frame.is_empty()) {
+        if self.depth == 0 && byte.is_ascii_whitespace() {
+            return Ok(None);
+        }
+        if self.depth == 0 && (byte != b'{' || !self.frame.is_empty()) {
             return Err(match self.frame.is_empty() {
                 true => DecodeError::Field { field: "list" },
                 false => DecodeError::Trailing,
@@ -173,7 +188,7 @@ impl Items {
             (StringState::Inside, b'"') => StringState::Outside,
             _ => StringState::Inside,
         };
-        if self.place == Place::Frame {
+        if !matches!(self.place, Place::Item(_)) {
             self.frame.push(byte);
             if self.depth == 1 && self.string != StringState::Outside && self.key.len() < 16 {
                 self.key.push(byte);
@@ -209,14 +224,16 @@ impl Items {
                 None
             }
             Place::Between => {
+                self.frame.push(byte);
                 if byte == b']' {
                     self.place = Place::Frame;
-                    self.frame.push(byte);
                 }
                 None
             }
             Place::Item(from) => (self.depth == 2).then(|| {
                 self.place = Place::Between;
+                self.frame.extend_from_slice(b"{}");
+                self.given += 1;
                 (from, self.at)
             }),
         }
@@ -287,10 +304,26 @@ mod tests {
         assert_eq!(read(body.as_bytes(), &[]), Err(expected));
     }
 
+    #[rstest]
+    #[case::bracket(r#"{"kind":"PodList","metadata":{"resourceVersion":"1"],"items":[]}"#)]
+    #[case::no_comma(r#"{"kind":"PodList","metadata":{"resourceVersion":"1"},"items":[{}{}]}"#)]
+    #[case::two_commas(r#"{"kind":"PodList","metadata":{"resourceVersion":"1"},"items":[{},,{}]}"#)]
+    #[case::last_comma(r#"{"kind":"PodList","metadata":{"resourceVersion":"1"},"items":[{},]}"#)]
+    #[case::number(r#"{"kind":"PodList","metadata":{"resourceVersion":"1"},"items":[{},7]}"#)]
+    #[case::text(r#"{"kind":"PodList","metadata":{"resourceVersion":"1"},"items":["{}"]}"#)]
+    #[case::null(r#"{"kind":"PodList","metadata":{"resourceVersion":"1"},"items":[null]}"#)]
+    #[case::no_array(r#"{"kind":"PodList","metadata":{"resourceVersion":"1"},"items":{"a":{}}}"#)]
+    #[case::an_escaped_key(
+        r#"{"kind":"PodList","metadata":{"resourceVersion":"1"},"\u0069tems":[{}]}"#
+    )]
+    fn broken_structure_is_an_error(#[case] body: &str) {
+        assert!(read(body.as_bytes(), &[]).is_err(), "{:?}", read(body.as_bytes(), &[]));
+    }
+
     #[test]
-    fn broken_structure_is_an_error() {
-        let body = br#"{"kind":"PodList","metadata":{"resourceVersion":"1"],"items":[]}"#;
-        assert!(read(body, &[]).is_err());
+    fn space_around_a_list_does_not_matter() {
+        let body = b"\n {\"kind\":\"PodList\",\n \"metadata\": {\"resourceVersion\": \"1\"},\n \"items\" : [ {\"a\": 1} , {} ]\n}\n\n";
+        assert_eq!(read(body, &[1, 5]).expect("a list").0, [r#"{"a": 1}"#, "{}"]);
     }
 
     #[test]

@@ -84,12 +84,32 @@ macro_rules! families {
     ($($constant:ident, $name:literal, $kind:expr, [$($label:ident),*], $help:literal;)*) => {
         $(
             #[doc = $help]
-            pub static $constant: Metric = Metric::new($name, $kind, &[$($label),*], $help);
+            pub static $constant: Metric =
+                Metric::new(place(NAMES, $name), $name, $kind, &[$($label),*], $help);
         )*
+
+        const NAMES: &[&str] = &[$($name),*];
 
         /// Every family, in the order of the exposition.
         pub static ALL: &[&Metric] = &[$(&$constant),*];
     };
+}
+
+/// Where a name stands among them. Constants have neither iterators nor `==` for text.
+const fn place(names: &[&str], name: &str) -> usize {
+    let mut at = 0;
+    while !same(names[at].as_bytes(), name.as_bytes()) {
+        at += 1;
+    }
+    at
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
 }
 
 const GAUGE: Type = Type::Gauge;

@@ -403,4 +403,6 @@ fn is_at(key: &Key, meta: &Meta<'_>) -> bool {
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

@@ -82,10 +82,7 @@ impl<K: Kind> Rig<K> {
 
     /// The samples of one family, sorted.
     pub fn family(&self, name: &str) -> Vec<String> {
-        let ours = |line: &&str| line.split(['{', ' ']).next() == Some(name);
-        let mut lines: Vec<String> = self.text().lines().filter(ours).map(str::to_owned).collect();
-        lines.sort();
-        lines
+        family(&self.text(), name)
     }
 
     /// The whole text.
@@ -109,6 +106,14 @@ impl<K: Kind> Rig<K> {
         metadata.entry("resourceVersion").or_insert_with(|| self.version.to_string().into());
         object
     }
+}
+
+/// The samples of one family in a text, sorted.
+pub fn family(text: &str, name: &str) -> Vec<String> {
+    let ours = |line: &&str| line.split(['{', ' ']).next() == Some(name);
+    let mut lines: Vec<String> = text.lines().filter(ours).map(str::to_owned).collect();
+    lines.sort();
+    lines
 }
 
 /// Whether no series stands twice, and nothing is negative or cut.

@@ -17,6 +17,8 @@ mod http;
 mod identity;
 /// The simulated server says what a real one says.
 mod recordings;
+/// What a real API server said is read as it should be.
+mod replay;
 /// A cluster, a daemon, a scraper.
 mod rig;
 /// Lists, watches, counts.

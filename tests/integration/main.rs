@@ -15,6 +15,8 @@ mod docs;
 mod http;
 /// Tokens, certificates, rights.
 mod identity;
+/// Any history against a naive API server.
+mod model;
 /// The simulated server says what a real one says.
 mod recordings;
 /// What a real API server said is read as it should be.

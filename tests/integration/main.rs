@@ -15,6 +15,8 @@ mod docs;
 mod http;
 /// Tokens, certificates, rights.
 mod identity;
+/// What is pure stays pure.
+mod layering;
 /// Any history against a naive API server.
 mod model;
 /// The simulated server says what a real one says.

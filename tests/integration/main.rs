@@ -2,15 +2,16 @@
 
 #[path = "../support/binary.rs"]
 mod binary;
-#[path = "../support/get.rs"]
-mod get;
-
 /// The command line: what each command prints, how it ends, and how the daemon takes signals.
 mod cli;
 /// The daemon as a process, for as long as a test needs it.
 mod daemon;
 /// The pages under `docs/` say what the binary does.
 mod docs;
+#[path = "../support/get.rs"]
+mod get;
+/// A whole scrape.
+mod golden;
 /// The HTTP side on real sockets: routes, formats, limits, drain.
 mod http;
 /// Tokens, certificates, rights.

@@ -122,7 +122,7 @@ fn a_recreation_whose_deletion_was_missed_goes_on_from_the_old_count() {
     let mut rig = Rig::<Events>::synced(&[legacy("a", 3)]);
     let mut again = legacy("a", 5);
     again["metadata"]["uid"] = "another".into();
-    rig.list(&[again.clone()]);
+    rig.list(std::slice::from_ref(&again));
     assert_eq!(counted(&rig), Some(2));
     rig.live(Op::Modified, &again);
     assert_eq!((counted(&rig), rig.store.len()), (Some(2), 1));

@@ -184,11 +184,11 @@ fn what_a_pod_first_seen_on_a_relist_has_behind_it_counts_if_it_is_younger_than_
         "state": ended("2", "Error", Some(20)), "lastState": ended("1", "Error", Some(10)),
     }]});
     let young = pod(created, json!({}), status);
-    rig.list(&[young.clone()]);
+    rig.list(std::slice::from_ref(&young));
     assert_eq!(restarts(&rig), expected);
     let counted: u64 = terminations(&rig).iter().map(|(_, n)| n).sum();
     assert_eq!(counted, ends);
-    rig.list(&[young.clone()]).live(Op::Modified, &young);
+    rig.list(std::slice::from_ref(&young)).live(Op::Modified, &young);
     assert_eq!(restarts(&rig), expected, "and once only");
     assert_eq!(terminations(&rig).iter().map(|(_, n)| n).sum::<u64>(), ends);
 }

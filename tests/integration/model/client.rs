@@ -143,7 +143,7 @@ impl Client {
                 let rest = lines.rest().to_vec();
                 if !rest.is_empty() {
                     // Cut off, most likely.
-                    let _ = self.line(&rest, server);
+                    drop(self.line(&rest, server));
                 }
                 Input::Ended(None)
             }

@@ -62,8 +62,8 @@ pub static TABLE: &[Resource] = &[
         kind: "Namespace",
         namespaced: false,
         cached: true,
-        store: |name, scopes, caps, now| {
-            Arc::new(Mutex::new(Store::<namespace::Namespaces>::new(name, scopes, caps, now)))
+        store: |name, scopes, caps| {
+            Arc::new(Mutex::new(Store::<namespace::Namespaces>::new(name, scopes, caps)))
         },
     },
 ];

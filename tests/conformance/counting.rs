@@ -31,8 +31,8 @@ async fn pods_are_counted(suite: &Suite) {
     api.must(status("a", phase("Running", true))).await;
     api.must(status("b", phase("Running", false))).await;
     api.must(status("c", phase("Failed", false))).await;
-    api.must(status("b", container(1, waiting("CrashLoopBackOff"), terminated("OOMKilled", 1))))
-        .await;
+    let killed = terminated("OOMKilled", 1);
+    api.must(status("b", container(1, waiting("CrashLoopBackOff"), killed.clone()))).await;
     let unschedulable =
         json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable"});
     api.must(status("before", json!({"status": {"conditions": [unschedulable]}}))).await;
@@ -61,7 +61,7 @@ async fn pods_are_counted(suite: &Suite) {
     kubetally.until_values("pods that were created and changed", &expected).await;
 
     // It runs again, ends again and is gone: each restart and each end counts once.
-    api.must(status("b", container(1, json!({"running": {}}), terminated("OOMKilled", 1)))).await;
+    api.must(status("b", container(1, json!({"running": {}}), killed))).await;
     api.must(status("b", container(3, waiting("CrashLoopBackOff"), terminated("Error", 2)))).await;
     for name in ["a", "b"] {
         api.must(Call::delete(format!("{path}/{name}"))).await;

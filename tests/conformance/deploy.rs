@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use kubetally::kinds::TABLE;
+use kubetally::{
+    config::Sources,
+    kinds::{Resource, TABLE},
+};
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 
@@ -19,7 +22,7 @@ const SERVICE_ACCOUNT: &str = "system:serviceaccount:kubetally:kubetally";
 /// The tests that need no API server.
 pub fn manifests() -> Vec<Trial> {
     vec![
-        Trial::test("the_role_is_that_of_the_table_of_kinds", role_is_that_of_the_table),
+        Trial::test("the_role_is_for_what_is_watched", role_is_for_what_is_watched),
         Trial::test("the_image_is_of_this_version", image_is_of_this_version),
     ]
 }
@@ -35,11 +38,17 @@ fn objects(file: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(&text).expect("YAML")
 }
 
+/// What is watched where no setting says otherwise.
+fn watched() -> Vec<&'static Resource> {
+    let settings = Sources::default().load().expect("the defaults are right").settings;
+    settings.watch.resources.iter().map(|watched| watched.resource).collect()
+}
+
 fn strings(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
-fn role_is_that_of_the_table() -> Result<(), Failed> {
+fn role_is_for_what_is_watched() -> Result<(), Failed> {
     let objects = objects("rbac.yaml");
     let role = objects.iter().find(|object| object["kind"] == "ClusterRole").expect("a role");
     let mut granted = BTreeSet::new();
@@ -49,8 +58,8 @@ fn role_is_that_of_the_table() -> Result<(), Failed> {
             granted.extend(strings(&rule["resources"]).map(|resource| (group, resource)));
         }
     }
-    let watched: BTreeSet<_> = TABLE.iter().map(|kind| (kind.group, kind.name)).collect();
-    assert_eq!(granted, watched);
+    let watched = watched().into_iter().map(|kind| (kind.group, kind.name));
+    assert_eq!(granted, watched.collect());
     Ok(())
 }
 
@@ -100,9 +109,11 @@ async fn the_base_is_taken(suite: &Suite) {
 async fn the_role_allows_what_is_watched_and_nothing_else(suite: &Suite) {
     let (shared, api) = suite.fresh().await;
     apply(shared);
+    let watched: Vec<_> = watched().into_iter().map(|kind| kind.name).collect();
     for kind in TABLE {
         for verb in VERBS {
-            assert!(allowed(&api, kind.group, kind.name, verb).await, "{verb} {}", kind.name);
+            let may = allowed(&api, kind.group, kind.name, verb).await;
+            assert_eq!(may, watched.contains(&kind.name), "{verb} {}", kind.name);
         }
         assert!(!allowed(&api, kind.group, kind.name, "delete").await, "delete {}", kind.name);
     }

@@ -37,8 +37,7 @@ async fn two_thousand_pods_and_a_thousand_changes(suite: &Suite) {
         kubetally.until_ready().await;
         let ready = began.elapsed();
         let scrape = kubetally.scrape().await;
-        let resident = scrape.get("process_resident_memory_bytes").unwrap_or(0.0) / 1e6;
-        eprintln!("{PODS} pods and {EVENTS} events, {mode}: ready in {ready:?}, {resident} MB");
+        eprintln!("{PODS} pods and {EVENTS} events, {mode}: ready in {ready:?}");
         synced_by(&scrape, mode);
         scrape.expect(&[("kubetally_objects{resource=\"pods\"}", kubectl_count(shared))]).unwrap();
         Recount::of(&api).await.equals(&scrape).unwrap();

@@ -24,7 +24,7 @@ pub struct Daemon {
     log: Arc<Log>,
     dir: TempDir,
     /// Keeps the address of the mute API server.
-    _mute: TcpListener,
+    _mute: Option<TcpListener>,
 }
 
 /// What was logged so far, and whether it has ended.
@@ -42,7 +42,12 @@ impl Daemon {
         let server = format!("http://{}", mute.local_addr().expect("an address"));
         let kubeconfig = dir.path().join("kubeconfig");
         write_kubeconfig(&kubeconfig, &server, "", "");
-        Self::with(arguments, config, dir, mute)
+        Self::with(arguments, config, &kubeconfig, dir, Some(mute))
+    }
+
+    /// The same, watching the cluster of this kubeconfig.
+    pub fn watching(kubeconfig: &Path, arguments: &[&str]) -> Self {
+        Self::with(arguments, "", kubeconfig, tempfile::tempdir().expect("a folder"), None)
     }
 
     /// The same with TLS, and these fields of the cluster and the user.
@@ -50,11 +55,18 @@ impl Daemon {
         let dir = tempfile::tempdir().expect("a folder");
         let mute = TcpListener::bind("127.0.0.1:0").expect("a listener");
         let server = format!("https://{}", mute.local_addr().expect("an address"));
-        write_kubeconfig(&dir.path().join("kubeconfig"), &server, cluster, user);
-        Self::with(arguments, "", dir, mute)
+        let kubeconfig = dir.path().join("kubeconfig");
+        write_kubeconfig(&kubeconfig, &server, cluster, user);
+        Self::with(arguments, "", &kubeconfig, dir, Some(mute))
     }
 
-    fn with(arguments: &[&str], config: &str, dir: TempDir, mute: TcpListener) -> Self {
+    fn with(
+        arguments: &[&str],
+        config: &str,
+        kubeconfig: &Path,
+        dir: TempDir,
+        mute: Option<TcpListener>,
+    ) -> Self {
         let settings = dir.path().join("settings.toml");
         fs::write(&settings, config).expect("written");
         let mut child = kubetally(arguments)
@@ -62,7 +74,7 @@ impl Daemon {
             .arg("--config")
             .arg(&settings)
             .arg("--kubeconfig")
-            .arg(dir.path().join("kubeconfig"))
+            .arg(kubeconfig)
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");

@@ -9,7 +9,10 @@ use kubetally::sim::{
 use rstest::rstest;
 use serde_json::json;
 
-use crate::rig::{Cluster, USER, Watching, pod};
+use crate::{
+    daemon::Daemon,
+    rig::{Cluster, USER, Watching, pod},
+};
 
 const FORBIDDEN: &str =
     "kubetally_auth_failures_total{code=\"403\",verb=\"watch\",resource=\"namespaces\"}";
@@ -156,4 +159,25 @@ async fn a_clock_that_is_ahead_shows() {
     daemon.until_ready().await;
     let skew = daemon.scrape().await.value("kubetally_api_clock_skew_seconds");
     assert!((29.0..=31.0).contains(&skew), "{skew}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_token_is_logged_at_any_level() {
+    let cluster = Cluster::start(Options::default()).await;
+    let tokens = [cluster.token(), cluster.token()];
+    cluster.write("token", &tokens[0]);
+    let user = json!({"tokenFile": "token"});
+    cluster.endpoint_by(&cluster.kubeconfig(&user));
+    let levels = "trace,h2=trace,hyper=trace,hyper_util=trace,rustls=trace";
+    let kubeconfig = cluster.account.path().join("config");
+    let daemon = Daemon::watching(&kubeconfig, &["--log-level", levels]);
+    daemon.logged("synced");
+    cluster.sim.revoke_tokens();
+    cluster.write("token", &tokens[1]);
+    cluster.sim.cut();
+    daemon.logged("Unauthorized");
+    let log = daemon.log().join("\n");
+    assert!(log.contains("Headers {"), "the requests were logged");
+    let mut secrets = tokens.iter().flat_map(|token| token.split('.').skip(1));
+    assert!(secrets.all(|part| !log.contains(part)), "a token was logged");
 }

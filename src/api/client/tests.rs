@@ -3,7 +3,7 @@
 
 use std::{
     convert::Infallible,
-    fs::{self, File},
+    fs,
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -276,25 +276,4 @@ async fn a_plugin_that_fails_runs_once_and_is_no_401() {
     assert!(cluster.seen().is_empty());
     let counted = counted(&client, &FAMILIES);
     assert_eq!(counted, ["token_reloads_total{trigger=\"timer\",result=\"error\"} 1"]);
-}
-
-#[tokio::test]
-async fn no_token_is_logged_at_any_level() {
-    let cluster = Cluster::start(&["h2"]).await;
-    cluster.write("token", "old-hunter2");
-    let client = cluster.client("tokenFile: token");
-    cluster.write("token", "good-hunter2");
-    let log = File::create(cluster.at("log")).expect("a file");
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(Arc::new(log))
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
-    tracing::trace!(?client, "a client");
-    open(&client).await.expect("an answer");
-    drop(guard);
-    let log = fs::read_to_string(cluster.at("log")).expect("a log");
-    assert!(log.contains("frame=Headers"), "the requests were logged");
-    assert!(!log.contains("hunter2"));
 }

@@ -143,7 +143,7 @@ impl Client {
                 let rest = lines.rest().to_vec();
                 if !rest.is_empty() {
                     // Cut off, most likely.
-                    drop(self.line(&rest, server));
+                    let _rest_of_a_cut_stream = self.line(&rest, server);
                 }
                 Input::Ended(None)
             }

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::{
     binary::{Ended, ended, kubetally},
-    daemon::{Daemon, signal, wait_until, write_kubeconfig},
+    daemon::{Daemon, signal, write_kubeconfig},
+    eventually::eventually,
     get::{connect, get},
 };
 
@@ -322,8 +323,8 @@ fn lines_are_text_where_that_is_wanted() {
     assert!(!first.contains('\u{1b}'), "no colours off a terminal: {first}");
 }
 
-#[test]
-fn a_log_that_nobody_reads_stops_no_work() {
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_no_work() {
     let dir = tempfile::tempdir().expect("a folder");
     let kubeconfig = dir.path().join("kubeconfig");
     write_kubeconfig(&kubeconfig, "http://127.0.0.1:9", "", "");
@@ -343,9 +344,13 @@ fn a_log_that_nobody_reads_stops_no_work() {
     signal(&child, "HUP");
     // What that logs nobody reads, and that it was done shows in the metrics.
     let metrics = || get(address, "/metrics").expect("it serves");
-    wait_until(|| {
-        metrics().text().contains("kubetally_config_reloads_total{result=\"success\"} 1")
-    });
+    eventually("the reload", async || {
+        let metrics = metrics();
+        let text = metrics.text();
+        let reloaded = text.contains("kubetally_config_reloads_total{result=\"success\"} 1");
+        reloaded.then_some(()).ok_or(text.to_owned())
+    })
+    .await;
     assert_eq!(get(address, "/livez").expect("it serves").status, 200);
     child.kill().expect("it runs");
     child.wait().expect("it ends");

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -131,16 +131,12 @@ impl Daemon {
     }
 
     fn wait<T>(&self, found: impl Fn(&[String], bool) -> Option<T>) -> T {
-        let began = Instant::now();
-        let mut state = self.log.state.lock().expect("no panic");
-        loop {
-            if let Some(found) = found(&state.0, state.1) {
-                return found;
-            }
-            let left = DEADLINE.saturating_sub(began.elapsed());
-            assert!(!left.is_zero() && !state.1, "not logged: {:#?}", state.0);
-            state = self.log.changed.wait_timeout(state, left).expect("no panic").0;
-        }
+        let state = self.log.state.lock().expect("no panic");
+        let missing =
+            |state: &mut (Vec<String>, bool)| !state.1 && found(&state.0, false).is_none();
+        let waited = self.log.changed.wait_timeout_while(state, DEADLINE, missing);
+        let (state, _) = waited.expect("no panic");
+        found(&state.0, state.1).unwrap_or_else(|| panic!("not logged: {:#?}", state.0))
     }
 }
 
@@ -157,15 +153,6 @@ pub fn signal(child: &Child, name: &str) {
     let kill = format!("kill -{name} {}", child.id());
     let sent = Command::new("sh").args(["-c", &kill]).status().expect("sh runs");
     assert!(sent.success(), "{kill}");
-}
-
-/// Asks again and again, until it is so.
-pub fn wait_until(is_so: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < DEADLINE, "it does not come to be");
-        thread::yield_now();
-    }
 }
 
 /// Writes a kubeconfig with these fields of its cluster and its user.

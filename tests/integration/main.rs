@@ -8,6 +8,10 @@ mod cli;
 mod daemon;
 /// The pages under `docs/` say what the binary does.
 mod docs;
+#[path = "../support/eventually.rs"]
+mod eventually;
+#[path = "../support/http.rs"]
+mod fetch;
 #[path = "../support/get.rs"]
 mod get;
 /// A whole scrape.

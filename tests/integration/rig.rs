@@ -10,16 +10,11 @@ use kubetally::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::{interval, timeout},
-};
+
+use crate::{eventually::eventually, fetch};
 
 /// Whom the daemon is in these tests.
 pub const USER: &str = "system:serviceaccount:kubetally:kubetally";
-/// How long anything may take before a test gives up; nothing is expected to come near.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A cluster and a folder with a mounted service account.
 pub struct Cluster {
@@ -128,7 +123,8 @@ impl Watching {
 
     /// GET: the status and the body.
     pub async fn get(&self, path: &str) -> (u16, String) {
-        get(self.address, path).await
+        let (status, text) = fetch::get(self.address, path).await.expect("an answer");
+        (status.as_u16(), text)
     }
 
     /// Every series of a scrape.
@@ -140,35 +136,20 @@ impl Watching {
 
     /// Scrapes until this holds; gives that scrape.
     pub async fn until(&self, what: &str, holds: impl Fn(&Scrape) -> bool) -> Scrape {
-        let mut last = None;
-        let found = timeout(PATIENCE, async {
-            let mut look = interval(Duration::from_millis(20));
-            loop {
-                look.tick().await;
-                let scrape = self.scrape().await;
-                if holds(&scrape) {
-                    return scrape;
-                }
-                last = Some(scrape);
-            }
-        });
-        match found.await {
-            Ok(scrape) => scrape,
-            Err(_) => panic!("not in time: {what}; the last scrape:\n{last:#?}"),
-        }
+        eventually(what, async || {
+            let scrape = self.scrape().await;
+            if holds(&scrape) { Ok(scrape) } else { Err(format!("{scrape:#?}")) }
+        })
+        .await
     }
 
     /// Waits until everything that can be watched is.
     pub async fn until_ready(&self) {
-        let ready = timeout(PATIENCE, async {
-            let mut look = interval(Duration::from_millis(20));
-            while self.get("/readyz").await.0 != 200 {
-                look.tick().await;
-            }
-        });
-        if ready.await.is_err() {
-            panic!("not ready in time: {:?}", self.get("/readyz?verbose").await);
-        }
+        eventually("everything to be ready", async || match self.get("/readyz?verbose").await {
+            (200, _) => Ok(()),
+            (_, text) => Err(text),
+        })
+        .await;
     }
 
     /// Stops the daemon.
@@ -212,22 +193,6 @@ impl Scrape {
     pub fn sum(&self, prefix: &str) -> f64 {
         self.starting(prefix).values().sum()
     }
-}
-
-/// GET over plain HTTP: the status and the body.
-pub async fn get(address: SocketAddr, path: &str) -> (u16, String) {
-    let text = timeout(PATIENCE, async {
-        let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await?;
-        Ok::<_, std::io::Error>(text)
-    });
-    let text = text.await.expect("an answer in time").expect("an answer");
-    let (head, body) = text.split_once("\r\n\r\n").expect("a head");
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    (status.expect("a status"), body.to_owned())
 }
 
 /// A pod of the shape that the tests need.

@@ -14,6 +14,7 @@ use crate::{
     daemon::Kubetally,
     deploy::apply,
     objects::{event, events, pod, pods},
+    proxy::Proxy,
     suite::{Shared, Suite, kubetally, namespace, tests},
 };
 
@@ -24,6 +25,7 @@ tests![
     a_bad_token_and_then_a_good_one,
     a_rotated_token,
     rights_that_come_later,
+    rights_that_are_taken_and_given_back,
     one_kind_that_is_forbidden,
 ];
 
@@ -84,10 +86,15 @@ fn subject(account: &str) -> Value {
 
 /// Starts a Kubetally with this token in a file; the file comes back too.
 async fn with_token(shared: &Shared, token: &str) -> (Kubetally, PathBuf) {
+    with_token_at(shared, token, shared.server.port).await
+}
+
+/// The same, by another way to the API server.
+async fn with_token_at(shared: &Shared, token: &str, port: u16) -> (Kubetally, PathBuf) {
     let file = shared.cluster.dir().join("token");
     std::fs::write(&file, token).expect("a file");
     let user = User::TokenFile(&file);
-    let kubeconfig = shared.cluster.kubeconfig("token.kubeconfig", shared.server.port, &user);
+    let kubeconfig = shared.cluster.kubeconfig("token.kubeconfig", port, &user);
     (kubetally(&kubeconfig, &[]).await, file)
 }
 
@@ -218,12 +225,8 @@ async fn a_rotated_token(suite: &Suite) {
     kubetally.stop().await;
 }
 
-async fn rights_that_come_later(suite: &Suite) {
-    let (shared, api) = furnished(suite).await;
-    account(&api, "late").await;
-    unbind(&api, "late").await;
-    let token = token(&api, "late").await;
-    let (mut kubetally, _) = with_token(shared, &token).await;
+/// Waits for a watch of each kind to be refused by a 403.
+async fn until_forbidden(kubetally: &mut Kubetally) {
     kubetally
         .until("a 403 for each kind", |scrape| {
             let refused = |resource: &str| {
@@ -236,6 +239,15 @@ async fn rights_that_come_later(suite: &Suite) {
             }
         })
         .await;
+}
+
+async fn rights_that_come_later(suite: &Suite) {
+    let (shared, api) = furnished(suite).await;
+    account(&api, "late").await;
+    unbind(&api, "late").await;
+    let token = token(&api, "late").await;
+    let (mut kubetally, _) = with_token(shared, &token).await;
+    until_forbidden(&mut kubetally).await;
     let (status, text) = kubetally.get("/readyz?verbose").await.expect("an answer");
     assert_eq!(status, 200, "{text}");
     assert!(text.contains("[!] pods: ") && text.contains("forbidden"), "{text}");
@@ -243,6 +255,33 @@ async fn rights_that_come_later(suite: &Suite) {
 
     bind(&api, "late", "kubetally", subject("late")).await;
     kubetally.until_values("the state, now that there are rights", &OBJECTS).await;
+    kubetally.stop().await;
+}
+
+/// Rights are looked at when a watch opens: what was seen stays, and is made good afterwards.
+async fn rights_that_are_taken_and_given_back(suite: &Suite) {
+    let (shared, api) = furnished(suite).await;
+    account(&api, "moody").await;
+    bind(&api, "moody", "kubetally", subject("moody")).await;
+    let proxy = Proxy::start(shared.server.port).await;
+    let token = token(&api, "moody").await;
+    let (mut kubetally, _) = with_token_at(shared, &token, proxy.port).await;
+    kubetally.until_ready().await;
+
+    unbind(&api, "moody").await;
+    proxy.cut();
+    let cut = ["pods", "events"]
+        .map(|resource| format!("kubetally_watch_connected{{resource=\"{resource}\"}}"));
+    let cut = cut.each_ref().map(|series| (series.as_str(), 0.0));
+    kubetally.until_values("the end of the watches", &cut).await;
+    proxy.mend();
+    until_forbidden(&mut kubetally).await;
+    api.must(Call::delete(format!("{}/a", pods("shop")))).await;
+    kubetally.scrape().await.expect(&OBJECTS).unwrap();
+
+    bind(&api, "moody", "kubetally", subject("moody")).await;
+    let objects = [("kubetally_objects{resource=\"pods\"}", 1.0), OBJECTS[1]];
+    kubetally.until_values("the state, now that there are rights again", &objects).await;
     kubetally.stop().await;
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, request::Builder};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     body::Incoming,
@@ -20,8 +20,13 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use serde_json::Value;
-use tokio::{net::TcpStream, task::JoinSet, time::timeout};
-use tokio_rustls::TlsConnector;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(60);
@@ -116,15 +121,27 @@ impl Api {
         if let Some(sender) = held.filter(|sender| !sender.is_closed()) {
             return Ok(sender);
         }
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.map_err(text)?;
-        let name = ServerName::try_from("localhost").map_err(text)?;
-        let stream = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await;
-        let io = TokioIo::new(stream.map_err(text)?);
+        let io = TokioIo::new(self.dial(Arc::clone(&self.tls)).await?);
         let (sender, connection) =
             http2::handshake(TokioExecutor::new(), io).await.map_err(text)?;
         tokio::spawn(connection);
         *self.sender.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
         Ok(sender)
+    }
+
+    async fn dial(&self, tls: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, String> {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.map_err(text)?;
+        let name = ServerName::try_from("localhost").map_err(text)?;
+        TlsConnector::from(tls).connect(name, stream).await.map_err(text)
+    }
+
+    /// Asks whether the server is ready, whatever HTTP it speaks.
+    pub async fn ready(&self) -> Result<(), String> {
+        let mut tls = ClientConfig::clone(&self.tls);
+        tls.alpn_protocols.clear();
+        let stream = self.dial(tls.into()).await?;
+        let answer = once(stream, Request::get("/readyz"), Bytes::new()).await?;
+        if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
     }
 
     /// Sends a request; its answer, of which only the head is here.
@@ -155,10 +172,7 @@ impl Api {
     /// Sends a request and reads its whole answer.
     pub async fn send(&self, call: &Call) -> Result<Answer, String> {
         let whole = async {
-            let opened = self.open(call.method.clone(), &call.path, call.body.as_ref()).await?;
-            let (head, body) = opened.into_parts();
-            let body = body.collect().await.map_err(text)?.to_bytes();
-            Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
+            whole(self.open(call.method.clone(), &call.path, call.body.as_ref()).await?).await
         };
         timeout(REQUEST, whole).await.map_err(|_| format!("no answer within {REQUEST:?}"))?
     }
@@ -210,19 +224,29 @@ impl Answer {
 /// Posts JSON over plain HTTP to a port of loopback.
 pub async fn plain(port: u16, path: &str, body: &Value) -> Result<Value, String> {
     let stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(text)?;
+    let request = Request::post(path).header("content-type", "application/json");
+    let answer = once(stream, request, body.to_string().into()).await?;
+    match answer.status {
+        200 => Ok(answer.json()),
+        status => Err(format!("{status}: {}", answer.text())),
+    }
+}
+
+/// Sends one request over HTTP/1.1.
+async fn once<S>(stream: S, request: Builder, body: Bytes) -> Result<Answer, String>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(text)?;
     tokio::spawn(connection);
-    let request = Request::post(path)
-        .header("host", "localhost")
-        .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(body.to_string())))
-        .map_err(text)?;
-    let (head, body) = sender.send_request(request).await.map_err(text)?.into_parts();
+    let request = request.header("host", "localhost").body(Full::new(body)).map_err(text)?;
+    whole(sender.send_request(request).await.map_err(text)?).await
+}
+
+async fn whole(response: Response<Incoming>) -> Result<Answer, String> {
+    let (head, body) = response.into_parts();
     let body = body.collect().await.map_err(text)?.to_bytes();
-    match head.status.as_u16() {
-        200 => serde_json::from_slice(&body).map_err(text),
-        status => Err(format!("{status}: {}", String::from_utf8_lossy(&body))),
-    }
+    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
 }
 
 fn text(error: impl ToString) -> String {

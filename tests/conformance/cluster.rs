@@ -223,8 +223,7 @@ impl ApiServer {
             if let Some(process) = &mut self.process {
                 process.assert_running();
             }
-            let ready = api.get("/readyz").await?;
-            if ready.status == 200 { Ok(()) } else { Err(ready.text()) }
+            api.ready().await
         })
         .await;
     }

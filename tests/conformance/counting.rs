@@ -12,7 +12,7 @@ use crate::{
     suite::{Suite, kubetally, namespace, tests},
 };
 
-tests![pods_are_counted, events_are_counted];
+tests![pods_are_counted, events_are_counted, pods_are_counted_over_http1];
 
 async fn pods_are_counted(suite: &Suite) {
     let (shared, api) = suite.fresh().await;
@@ -126,5 +126,28 @@ async fn events_are_counted(suite: &Suite) {
     let expected: Vec<_> = expected.iter().map(|(series, n)| (series.as_str(), *n)).collect();
     kubetally.until_values("events", &expected).await;
     assert_eq!(kubetally.scrape().await.sum("kubetally_event_occurrences_total"), 42.0);
+    kubetally.stop().await;
+}
+
+async fn pods_are_counted_over_http1(suite: &Suite) {
+    let (shared, api) = suite.fresh().await;
+    namespace(&api, "shop").await;
+    let server = shared.cluster.api_server(&["--disable-http2-serving"]).await;
+    assert!(server.admin().get("/readyz").await.is_err(), "it speaks HTTP/2");
+    let kubeconfig = shared.cluster.admin_kubeconfig(server.port);
+    let mut kubetally = kubetally(&kubeconfig, &[]).await;
+    kubetally.until_ready().await;
+    for name in ["a", "b", "c"] {
+        api.must(Call::create(pods("shop"), pod(name, None))).await;
+    }
+    api.must(Call::delete(format!("{}/a", pods("shop")))).await;
+    api.must(Call::create(events("shop"), event("shop", "a", "Warning", "BackOff", 2))).await;
+    let expected = [
+        ("kubetally_objects{resource=\"pods\"}", 2.0),
+        ("kubetally_event_warnings_total{namespace=\"shop\"}", 2.0),
+        ("kubetally_watch_notifications_total{resource=\"pods\",op=\"added\"}", 3.0),
+        ("kubetally_watch_notifications_total{resource=\"pods\",op=\"deleted\"}", 1.0),
+    ];
+    kubetally.until_values("pods over HTTP/1.1", &expected).await;
     kubetally.stop().await;
 }

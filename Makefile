@@ -46,9 +46,14 @@ fuzz-build: ## Build the fuzz targets
 	CARGO_PROFILE_DEV_DEBUG=line-tables-only \
 	  cargo build --locked --manifest-path fuzz/Cargo.toml --target-dir target
 
-fuzz: $(FUZZ) ## Fuzz each target for a minute, or for FUZZ_SECONDS
+# Nothing here is unsafe code, so that no sanitizer, and with it no nightly compiler, is needed.
+fuzz: $(FUZZ) ## Fuzz each target for a minute, or for FUZZ_SECONDS, from what was recorded
 	for target in $$($(FUZZ) list); do \
-	  RUSTC_BOOTSTRAP=1 $(FUZZ) run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	  case $$target in json) seeds=watch ;; *) seeds=$$target ;; esac; \
+	  mkdir -p fuzz/corpus/$$target; \
+	  $(FUZZ) run -s none $$target fuzz/corpus/$$target \
+	    $$(ls -d tests/data/wire/$$seeds 2>/dev/null) -- \
+	    -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -rss_limit_mb=2048 -timeout=10 || exit 1; \
 	done
 
 $(FUZZ):

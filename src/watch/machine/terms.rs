@@ -56,7 +56,7 @@ impl Request {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// The time of [`Machine::deadline`] has come.
+    /// The time of [`Machine::deadline`](super::Machine::deadline) has come.
     Timer,
     /// The request was answered with 200.
     Opened,

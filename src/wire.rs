@@ -7,6 +7,7 @@ pub mod frame;
 pub mod json;
 pub mod list;
 pub mod meta;
+pub mod protobuf;
 pub mod text;
 pub mod time;
 
@@ -17,6 +18,8 @@ use crate::watch::Op;
 pub enum Encoding {
     /// `application/json`: a document a list, a line a notification.
     Json,
+    /// `application/vnd.kubernetes.protobuf`: an envelope a list, a frame a notification.
+    Protobuf,
 }
 
 impl Encoding {
@@ -25,6 +28,7 @@ impl Encoding {
     pub const fn accept(self) -> &'static str {
         match self {
             Self::Json => "application/json",
+            Self::Protobuf => "application/vnd.kubernetes.protobuf,application/json",
         }
     }
 }
@@ -77,6 +81,12 @@ pub enum DecodeError {
         line: usize,
         /// Column of the trouble, from 1.
         column: usize,
+    },
+    /// The protobuf is broken, cut off, or of another shape.
+    #[error("broken protobuf: {what}")]
+    Protobuf {
+        /// What kind of trouble.
+        what: &'static str,
     },
     /// Not UTF-8.
     #[error("not UTF-8 from byte {at} on")]

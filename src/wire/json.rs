@@ -112,6 +112,7 @@ macro_rules! decode_json {
             ) -> Result<Self, $crate::wire::DecodeError> {
                 match payload.encoding {
                     $crate::wire::Encoding::Json => $crate::wire::json::decode(payload),
+                    $crate::wire::Encoding::Protobuf => Err($crate::wire::DecodeError::UnknownType),
                 }
             }
         }

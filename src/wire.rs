@@ -6,10 +6,12 @@
 pub mod frame;
 pub mod json;
 pub mod list;
+pub mod message;
 pub mod meta;
 pub mod protobuf;
 pub mod text;
 pub mod time;
+pub mod values;
 
 use crate::watch::Op;
 

@@ -340,11 +340,14 @@ impl<'a> Message<'a> for BookmarkMeta<'a> {
 }
 
 /// An entry of a map of strings.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(default)]
 pub struct Entry<'a> {
     /// Its key.
+    #[serde(borrow)]
     pub key: Text<'a>,
     /// Its value.
+    #[serde(borrow)]
     pub value: Text<'a>,
 }
 

@@ -211,6 +211,7 @@ impl Daemon {
                         namespace: namespace.clone(),
                         label_selector: watched.label_selector.clone(),
                         field_selector: watched.field_selector.clone(),
+                        wanted: settings.watch.wire,
                     },
                     store: Arc::clone(&store),
                     scope,

@@ -136,6 +136,9 @@ pub struct Flags {
     /// Watch only objects with these fields, such as pods=spec.nodeName=a (may be repeated)
     #[arg(help_heading = "What is watched", long, value_name = "RESOURCE=SELECTOR", value_parser = selector)]
     pub field_selector: Vec<(String, String)>,
+    /// auto, json or protobuf on the wire [default: auto: protobuf where the server has it]
+    #[arg(help_heading = "What is watched", long, value_name = "ENCODING")]
+    pub wire: Option<String>,
     /// Objects a page, where lists come by pages [default: 500]
     #[arg(help_heading = "What is watched", long, value_name = "N")]
     pub page_size: Option<String>,
@@ -196,6 +199,7 @@ impl Flags {
             ("cluster.require", &require),
             ("watch.resources", &self.resources),
             ("watch.namespaces", &self.namespaces),
+            ("watch.wire", &self.wire),
             ("watch.page_size", &self.page_size),
             ("watch.timeout", &self.watch_timeout),
             ("caps.namespaces", &self.cap_namespaces),

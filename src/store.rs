@@ -23,7 +23,10 @@ use crate::{
         catalogue::{NAMESPACE_OBJECTS, OBJECTS},
     },
     watch::Op,
-    wire::{Decode, DecodeError, Payload, meta::Meta},
+    wire::{
+        Decode, DecodeError, Payload,
+        meta::{Meta, Object},
+    },
 };
 
 /// A kind of object: what is kept of one, and what is counted over all.
@@ -46,12 +49,6 @@ pub trait Kind: Send + 'static {
 
     /// Counts an object that is gone.
     fn forget(tally: &mut Self::Tally, key: &Key, facts: &Self::Facts, context: &Context<'_>);
-}
-
-/// An object as it is on the wire.
-pub trait Object {
-    /// Its metadata.
-    fn meta(&self) -> &Meta<'_>;
 }
 
 /// What is counted over all objects of a kind.

@@ -9,6 +9,7 @@ pub mod list;
 pub mod message;
 pub mod meta;
 pub mod protobuf;
+pub mod stream;
 pub mod text;
 pub mod time;
 pub mod values;
@@ -25,12 +26,33 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// What to ask for in `Accept`.
+    /// The encoding of an answer, by its `Content-Type`.
+    #[must_use]
+    pub fn of(content_type: &str) -> Self {
+        match content_type.starts_with("application/vnd.kubernetes.protobuf") {
+            true => Self::Protobuf,
+            false => Self::Json,
+        }
+    }
+}
+
+/// What to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Protobuf where there is one, else JSON: custom resources have none.
+    Auto,
+    /// This one only.
+    Only(Encoding),
+}
+
+impl Wanted {
+    /// As `Accept` has it.
     #[must_use]
     pub const fn accept(self) -> &'static str {
         match self {
-            Self::Json => "application/json",
-            Self::Protobuf => "application/vnd.kubernetes.protobuf,application/json",
+            Self::Auto => "application/vnd.kubernetes.protobuf,application/json",
+            Self::Only(Encoding::Json) => "application/json",
+            Self::Only(Encoding::Protobuf) => "application/vnd.kubernetes.protobuf",
         }
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderValue, Request, Response,
-    header::{ACCEPT, AUTHORIZATION, DATE, HOST, USER_AGENT, WARNING},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HOST, USER_AGENT, WARNING},
 };
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -79,6 +79,7 @@ pub struct Trouble {
 /// The body of an answer of status 200, with the connection it comes on.
 #[derive(Debug)]
 pub struct Answer {
+    encoding: Encoding,
     body: Incoming,
     connection: Connection,
     telemetry: Telemetry,
@@ -184,7 +185,7 @@ impl Client {
         let (verb, resource) = (request.verb(), target.resource.name);
         let flight = self.telemetry.request_started(verb);
         let started = Instant::now();
-        let sent = self.send(proof, &target.path_and_query(request), connection).await;
+        let sent = self.send(proof, target, request, connection).await;
         let (response, connection) = sent.inspect_err(|trouble| {
             if let FailureKind::Transport(reason) = trouble.failure.kind {
                 self.telemetry.transport_error(reason);
@@ -204,7 +205,10 @@ impl Client {
         if watch {
             self.telemetry.request_took(verb, resource, head.duration_since(started));
         }
+        let content_type = response.headers().get(CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok());
         Ok(Answer {
+            encoding: Encoding::of(content_type.unwrap_or_default()),
             body: response.into_body(),
             connection,
             telemetry: self.telemetry.clone(),
@@ -219,9 +223,11 @@ impl Client {
     async fn send(
         &self,
         proof: &Proof,
-        path_and_query: &str,
+        target: &Target,
+        request: &machine::Request,
         connection: Option<Connection>,
     ) -> Result<(Response<Incoming>, Connection), Trouble> {
+        let path_and_query = target.path_and_query(request);
         let mut connection = match connection {
             Some(connection) => connection,
             None => Connection::dial(&self.endpoint, &self.telemetry).await?,
@@ -232,7 +238,7 @@ impl Client {
             false => format!("{}{path_and_query}", url.path),
         };
         let mut request = Request::get(uri)
-            .header(ACCEPT, Encoding::Json.accept())
+            .header(ACCEPT, target.wanted.accept())
             .header(USER_AGENT, user_agent());
         if !connection.is_http2() {
             request = request.header(HOST, url.authority());
@@ -305,6 +311,12 @@ impl From<TransportError> for Trouble {
 }
 
 impl Answer {
+    /// How the body is encoded.
+    #[must_use]
+    pub const fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     /// What arrived; `None` at the end.
     ///
     /// # Errors

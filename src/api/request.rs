@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{kinds::Resource, watch::machine::Request};
+use crate::{kinds::Resource, watch::machine::Request, wire::Wanted};
 
 /// Who we say we are: `kubetally/<version> (<os>/<arch>)`.
 pub const USER_AGENT: &str = concat!("kubetally/", env!("CARGO_PKG_VERSION"));
@@ -18,6 +18,8 @@ pub struct Target {
     pub label_selector: Option<String>,
     /// A field selector.
     pub field_selector: Option<String>,
+    /// The encoding.
+    pub wanted: Wanted,
 }
 
 impl Target {
@@ -96,7 +98,13 @@ mod tests {
 
     fn target() -> Target {
         let resource = kinds::find("pods").expect("pods are known");
-        Target { resource, namespace: None, label_selector: None, field_selector: None }
+        Target {
+            resource,
+            namespace: None,
+            label_selector: None,
+            field_selector: None,
+            wanted: Wanted::Auto,
+        }
     }
 
     #[rstest]

@@ -8,7 +8,10 @@ use http::{HeaderMap, header::RETRY_AFTER};
 use super::ThrottleSource;
 use crate::{
     watch::machine::{Failure, FailureKind},
-    wire::json::{self, Status},
+    wire::{
+        json::{self, Status},
+        protobuf,
+    },
 };
 
 /// The longest `Retry-After` that is obeyed.
@@ -30,11 +33,9 @@ pub struct Refusal {
 /// Understands an answer that is no 200.
 #[must_use]
 pub fn refusal(http: u16, headers: &HeaderMap, body: &[u8]) -> Refusal {
-    let status = json::status(body).unwrap_or_else(|| Status {
-        message: text(body),
-        code: http,
-        ..Status::default()
-    });
+    let status = protobuf::status(body).or_else(|| json::status(body));
+    let status =
+        status.unwrap_or_else(|| Status { message: text(body), code: http, ..Status::default() });
     let header = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let mut refusal =
         event(&Status { code: if status.code == 0 { http } else { status.code }, ..status });

@@ -121,6 +121,13 @@ pub static KEYS: &[Key] = &[
         "Watch only the objects with these fields.",
     ),
     key(
+        "watch.wire",
+        "--wire",
+        "auto",
+        "auto, json or protobuf",
+        "How objects are encoded on the wire; auto is protobuf where the server has it, else JSON.",
+    ),
+    key(
         "watch.page_size",
         "--page-size",
         "500",

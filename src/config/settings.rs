@@ -6,7 +6,10 @@ use super::{
     ConfigError, keys,
     raw::{Raw, Written},
 };
-use crate::kinds::{self, Resource};
+use crate::{
+    kinds::{self, Resource},
+    wire::{Encoding, Wanted},
+};
 
 /// How many namespaces may be named: each has a watch, and so a connection, for each resource.
 const NAMESPACES: usize = 100;
@@ -57,6 +60,8 @@ pub struct Watch {
     pub resources: Vec<Watched>,
     /// The namespaces; empty means all, by one cluster-wide watch a resource.
     pub namespaces: Vec<String>,
+    /// How objects are encoded on the wire.
+    pub wire: Wanted,
     /// Objects a page of a paged LIST.
     pub page_size: u32,
     /// What is asked for as `timeoutSeconds`, before jitter.
@@ -127,6 +132,7 @@ impl Settings {
             watch: Watch {
                 resources: read.resources()?,
                 namespaces: read.namespaces()?,
+                wire: read.parsed("watch.wire", wanted)?,
                 page_size: read.number("watch.page_size", 1..=5000)?,
                 timeout: read.time("watch.timeout", 30..=3600)?,
             },
@@ -242,6 +248,15 @@ fn is_label(name: &str) -> bool {
     let inner = name.bytes().all(|byte| letter(byte) || byte == b'-');
     let ends = name.bytes().next().is_some_and(letter) && name.bytes().last().is_some_and(letter);
     name.len() <= 63 && inner && ends
+}
+
+fn wanted(text: &str) -> Option<Wanted> {
+    match text {
+        "auto" => Some(Wanted::Auto),
+        "json" => Some(Wanted::Only(Encoding::Json)),
+        "protobuf" => Some(Wanted::Only(Encoding::Protobuf)),
+        _ => None,
+    }
 }
 
 fn log_format(text: &str) -> Option<LogFormat> {

@@ -43,6 +43,7 @@ fn another(key: &str) -> &'static str {
         "cluster.require" => "true",
         "watch.resources" => "pods",
         "watch.namespaces" => "billing,shop",
+        "watch.wire" => "protobuf",
         "watch.timeout" => "10m",
         "caps.namespaces" | "caps.reasons" | "caps.nodes" => "9",
         "log.format" => "json",

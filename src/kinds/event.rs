@@ -8,22 +8,21 @@
 use std::{collections::VecDeque, hash::BuildHasher};
 
 use hashbrown::{DefaultHashBuilder, HashMap};
-use serde::Deserialize;
 
 use crate::{
     config::settings::Caps,
     exposition::{Collect, Exposition, catalogue},
     label::label,
     store::{
-        Context, Key, Kind, Object, Origin, Tally,
+        Context, Key, Kind, Origin, Tally,
         tally::{Counters, Histogram},
     },
     watch::Op,
     wire::{
-        json::decode_json,
+        message::{message, object},
         meta::Meta,
-        text::{Text, lax},
-        time,
+        text::Text,
+        values::Time,
     },
 };
 
@@ -74,52 +73,38 @@ const MEMORIES: usize = 1_000_000;
 /// Events.
 pub struct Events;
 
-/// An event, as far as it is read, in core/v1 or events.k8s.io/v1.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Event<'a> {
-    #[serde(borrow)]
-    metadata: Meta<'a>,
-    #[serde(borrow, alias = "regarding", deserialize_with = "lax")]
-    involved_object: Reference<'a>,
-    #[serde(borrow)]
-    reason: Text<'a>,
-    #[serde(borrow, rename = "type")]
-    kind: Text<'a>,
-    #[serde(alias = "deprecatedCount", deserialize_with = "lax")]
-    count: i64,
-    #[serde(borrow, alias = "deprecatedFirstTimestamp")]
-    first_timestamp: Text<'a>,
-    #[serde(borrow, alias = "deprecatedLastTimestamp")]
-    last_timestamp: Text<'a>,
-    #[serde(borrow)]
-    event_time: Text<'a>,
-    #[serde(borrow)]
-    series: Option<Series<'a>>,
-}
-
-decode_json!(Event);
-
-impl Object for Event<'_> {
-    fn meta(&self) -> &Meta<'_> {
-        &self.metadata
+message! {
+    /// An event, as far as it is read, in core/v1 or events.k8s.io/v1.
+    pub struct Event<'a> {
+        1 "metadata" metadata: Meta<'a>,
+        #[serde(alias = "regarding")]
+        2 "involvedObject" involved_object: Reference<'a>,
+        3 "reason" reason: Text<'a>,
+        9 "type" kind: Text<'a>,
+        #[serde(alias = "deprecatedCount")]
+        8 "count" count: i64,
+        #[serde(alias = "deprecatedFirstTimestamp")]
+        6 "firstTimestamp" first_timestamp: Time,
+        #[serde(alias = "deprecatedLastTimestamp")]
+        7 "lastTimestamp" last_timestamp: Time,
+        10 "eventTime" event_time: Time,
+        11 "series" series: Option<Series>,
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Reference<'a> {
-    #[serde(borrow)]
-    kind: Text<'a>,
+object!(Event);
+
+message! {
+    struct Reference<'a> {
+        1 "kind" kind: Text<'a>,
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Series<'a> {
-    #[serde(deserialize_with = "lax")]
-    count: i64,
-    #[serde(borrow)]
-    last_observed_time: Text<'a>,
+message! {
+    struct Series {
+        1 "count" count: i64,
+        2 "lastObservedTime" last_observed_time: Time,
+    }
 }
 
 impl Event<'_> {
@@ -133,19 +118,15 @@ impl Event<'_> {
 
     /// When it happened first, in microseconds since 1970.
     fn first(&self) -> Option<i64> {
-        [&self.first_timestamp, &self.event_time, &self.metadata.creation_timestamp]
-            .into_iter()
-            .find_map(|text| time::micros(text))
+        let times = [self.first_timestamp, self.event_time, self.metadata.creation_timestamp];
+        times.into_iter().find_map(|time| time.0)
     }
 
     /// When it happened last, in microseconds since 1970.
     fn last(&self) -> Option<i64> {
-        let series = self.series.as_ref().and_then(|s| time::micros(&s.last_observed_time));
-        series.or_else(|| {
-            [&self.last_timestamp, &self.event_time, &self.metadata.creation_timestamp]
-                .into_iter()
-                .find_map(|text| time::micros(text))
-        })
+        let series = self.series.as_ref().map(|series| series.last_observed_time);
+        let times = [self.last_timestamp, self.event_time, self.metadata.creation_timestamp];
+        series.into_iter().chain(times).find_map(|time| time.0)
     }
 
     fn event_type(&self) -> EventType {

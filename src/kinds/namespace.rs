@@ -1,16 +1,14 @@
 //! Namespaces: how many there are in which phase.
 
-use serde::Deserialize;
-
 use crate::{
     config::settings::Caps,
     exposition::{Collect, Exposition, catalogue},
     label::label,
-    store::{Context, Key, Kind, Object, Tally},
+    store::{Context, Key, Kind, Tally},
     wire::{
-        json::decode_json,
+        message::{message, object},
         meta::Meta,
-        text::{Text, lax},
+        text::Text,
     },
 };
 
@@ -27,29 +25,20 @@ label! {
 /// Namespaces.
 pub struct Namespaces;
 
-/// A namespace, as far as it is read.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Namespace<'a> {
-    #[serde(borrow)]
-    metadata: Meta<'a>,
-    #[serde(borrow, deserialize_with = "lax")]
-    status: Status<'a>,
-}
-
-decode_json!(Namespace);
-
-impl Object for Namespace<'_> {
-    fn meta(&self) -> &Meta<'_> {
-        &self.metadata
+message! {
+    /// A namespace, as far as it is read.
+    pub struct Namespace<'a> {
+        1 "metadata" metadata: Meta<'a>,
+        3 "status" status: Status<'a>,
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Status<'a> {
-    #[serde(borrow)]
-    phase: Text<'a>,
+object!(Namespace);
+
+message! {
+    struct Status<'a> {
+        1 "phase" phase: Text<'a>,
+    }
 }
 
 /// Namespaces by phase.

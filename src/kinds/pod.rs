@@ -6,21 +6,20 @@ use std::{
 };
 
 use hashbrown::DefaultHashBuilder;
-use serde::Deserialize;
 
 use crate::{
     config::settings::Caps,
     exposition::{Collect, Exposition, catalogue},
     label::label,
     store::{
-        Context, Key, Kind, Object, Origin, Tally,
+        Context, Key, Kind, Origin, Tally,
         tally::{Cap, Counters, Histogram, Nothing, Table},
     },
     wire::{
-        json::decode_json,
+        message::{message, object},
         meta::Meta,
-        text::{Text, lax},
-        time,
+        text::Text,
+        values::Time,
     },
 };
 
@@ -57,103 +56,72 @@ label! {
 /// Pods.
 pub struct Pods;
 
-/// A pod, as far as it is read.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Pod<'a> {
-    #[serde(borrow)]
-    metadata: Meta<'a>,
-    #[serde(borrow, deserialize_with = "lax")]
-    spec: Spec<'a>,
-    #[serde(borrow, deserialize_with = "lax")]
-    status: Status<'a>,
-}
-
-decode_json!(Pod);
-
-impl Object for Pod<'_> {
-    fn meta(&self) -> &Meta<'_> {
-        &self.metadata
+message! {
+    /// A pod, as far as it is read.
+    pub struct Pod<'a> {
+        1 "metadata" metadata: Meta<'a>,
+        2 "spec" spec: Spec<'a>,
+        3 "status" status: Status<'a>,
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Spec<'a> {
-    #[serde(borrow)]
-    node_name: Text<'a>,
+object!(Pod);
+
+message! {
+    struct Spec<'a> {
+        10 "nodeName" node_name: Text<'a>,
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Status<'a> {
-    #[serde(borrow)]
-    phase: Text<'a>,
-    #[serde(borrow)]
-    qos_class: Text<'a>,
-    #[serde(borrow, deserialize_with = "lax")]
-    conditions: Vec<Condition<'a>>,
-    #[serde(borrow, deserialize_with = "lax")]
-    container_statuses: Vec<ContainerStatus<'a>>,
-    #[serde(borrow, deserialize_with = "lax")]
-    init_container_statuses: Vec<ContainerStatus<'a>>,
+message! {
+    struct Status<'a> {
+        1 "phase" phase: Text<'a>,
+        9 "qosClass" qos_class: Text<'a>,
+        2 "conditions" conditions: Vec<Condition<'a>>,
+        8 "containerStatuses" container_statuses: Vec<ContainerStatus<'a>>,
+        10 "initContainerStatuses" init_container_statuses: Vec<ContainerStatus<'a>>,
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Condition<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    status: Text<'a>,
-    #[serde(borrow)]
-    reason: Text<'a>,
-    #[serde(borrow)]
-    last_transition_time: Text<'a>,
+message! {
+    struct Condition<'a> {
+        1 "type" kind: Text<'a>,
+        2 "status" status: Text<'a>,
+        5 "reason" reason: Text<'a>,
+        4 "lastTransitionTime" last_transition_time: Time,
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ContainerStatus<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
-    #[serde(deserialize_with = "lax")]
-    restart_count: i64,
-    #[serde(borrow, deserialize_with = "lax")]
-    state: State<'a>,
-    #[serde(borrow, deserialize_with = "lax")]
-    last_state: State<'a>,
+message! {
+    struct ContainerStatus<'a> {
+        1 "name" name: Text<'a>,
+        5 "restartCount" restart_count: i64,
+        2 "state" state: State<'a>,
+        3 "lastState" last_state: State<'a>,
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct State<'a> {
-    #[serde(borrow)]
-    waiting: Option<Waiting<'a>>,
-    #[serde(borrow)]
-    terminated: Option<Terminated<'a>>,
+message! {
+    struct State<'a> {
+        1 "waiting" waiting: Option<Waiting<'a>>,
+        3 "terminated" terminated: Option<Terminated<'a>>,
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Waiting<'a> {
-    #[serde(borrow)]
-    reason: Text<'a>,
+message! {
+    struct Waiting<'a> {
+        1 "reason" reason: Text<'a>,
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Terminated<'a> {
-    #[serde(borrow)]
-    reason: Text<'a>,
-    #[serde(deserialize_with = "lax")]
-    exit_code: i64,
-    #[serde(borrow)]
-    started_at: Text<'a>,
-    #[serde(borrow)]
-    finished_at: Text<'a>,
-    #[serde(borrow, rename = "containerID")]
-    container_id: Text<'a>,
+message! {
+    struct Terminated<'a> {
+        3 "reason" reason: Text<'a>,
+        1 "exitCode" exit_code: i64,
+        5 "startedAt" started_at: Time,
+        6 "finishedAt" finished_at: Time,
+        7 "containerID" container_id: Text<'a>,
+    }
 }
 
 /// What is kept of a pod.
@@ -268,7 +236,7 @@ impl Counted {
             unschedulable: status.condition("PodScheduled").is_some_and(|scheduled| {
                 &*scheduled.status == "False" && &*scheduled.reason == "Unschedulable"
             }),
-            terminating: !pod.metadata.deletion_timestamp.is_empty(),
+            terminating: pod.metadata.deletion_timestamp.is_set(),
             started: self.started(old, pod, ready, ours),
             owner: context.intern.intern(owner(&pod.metadata)),
             node: node.map(|node| context.intern.intern(node)),
@@ -284,8 +252,8 @@ impl Counted {
     fn started(&mut self, old: Option<&Facts>, pod: &Pod<'_>, ready: bool, ours: bool) -> bool {
         let before = old.map_or(!ours, |old| old.started);
         if ready && !before {
-            let since = pod.status.condition("Ready").map(|ready| &*ready.last_transition_time);
-            if let Some(since) = since.and_then(time::micros) {
+            let since = pod.status.condition("Ready").map(|ready| ready.last_transition_time);
+            if let Some(since) = since.and_then(|since| since.0) {
                 let took = since - pod.metadata.created() * 1_000_000;
                 self.start.observe(
                     std::time::Duration::from_micros(took.max(0).cast_unsigned()).as_secs_f64(),
@@ -359,7 +327,7 @@ impl Counted {
         terminated.container_id.hash(&mut hasher);
         terminated.started_at.hash(&mut hasher);
         terminated.exit_code.hash(&mut hasher);
-        let finished = time::seconds(&terminated.finished_at).unwrap_or(UNKNOWN);
+        let finished = terminated.finished_at.seconds().unwrap_or(UNKNOWN);
         Termination { identity: hasher.finish(), finished }
     }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     kinds::{event::Events, pod::Pods},
-    wire::json::Partial,
+    wire::meta::Partial,
 };
 
 /// A kind that counts how often it was told of an object.
@@ -20,12 +20,6 @@ struct Things;
 struct Told {
     held: i64,
     folded: Vec<(String, Origin, bool)>,
-}
-
-impl Object for Partial<'_> {
-    fn meta(&self) -> &Meta<'_> {
-        &self.metadata
-    }
 }
 
 impl Kind for Things {

@@ -28,7 +28,10 @@ use crate::{
     },
     store::{Holder, Shared},
     telemetry::Telemetry,
-    wire::{DecodeError, Encoding, Notification, Payload, frame::Lines, json, list::Items},
+    wire::{
+        DecodeError, Notification, Payload,
+        stream::{Events, Items, notification},
+    },
 };
 
 /// The largest line of a watch, and the largest item of a list: etcd takes objects of 1.5 MiB, and
@@ -87,7 +90,7 @@ struct Stream {
 }
 
 enum Reader {
-    Watch(Lines),
+    Watch(Events),
     List(Items),
 }
 
@@ -153,10 +156,10 @@ impl Watcher {
         match opened {
             Ok(Ok(answer)) => {
                 let reader = match request {
-                    Request::Page { .. } => Reader::List(Items::new(OBJECT)),
+                    Request::Page { .. } => Reader::List(Items::new(answer.encoding(), OBJECT)),
                     Request::Stream { .. } | Request::Watch { .. } => {
                         self.parts.telemetry.watch_start(self.resource(), began.elapsed());
-                        Reader::Watch(Lines::new(OBJECT))
+                        Reader::Watch(Events::new(answer.encoding(), OBJECT))
                     }
                 };
                 self.stream = Some(Stream { answer, reader, opened: Instant::now() });
@@ -207,9 +210,9 @@ impl Watcher {
         let store = Arc::clone(&self.parts.store);
         let mut store = lock(&store);
         let read = match reader {
-            Reader::Watch(lines) => {
-                lines.push(bytes);
-                self.read_lines(lines, &mut *store)
+            Reader::Watch(events) => {
+                events.push(bytes);
+                self.read_events(events, &mut *store)
             }
             Reader::List(items) => {
                 items.push(bytes);
@@ -224,16 +227,16 @@ impl Watcher {
         })
     }
 
-    fn read_lines(
+    fn read_events(
         &mut self,
-        lines: &mut Lines,
+        events: &mut Events,
         store: &mut dyn Holder,
     ) -> Result<bool, DecodeError> {
         let mut batch = Batch::default();
         let mut open = true;
         let read = loop {
-            match lines.next_line() {
-                Ok(Some(line)) => match self.line(line, &mut batch, store) {
+            match events.next_event() {
+                Ok(Some(event)) => match self.event(event, &mut batch, store) {
                     Ok(goes_on) => open = goes_on,
                     Err(error) => break Err(error),
                 },
@@ -250,19 +253,18 @@ impl Watcher {
         read
     }
 
-    /// Takes one line of a watch; whether the stream goes on.
-    fn line(
+    /// Takes one event of a watch; whether the stream goes on.
+    fn event(
         &mut self,
-        line: &[u8],
+        event: Payload<'_>,
         batch: &mut Batch,
         store: &mut dyn Holder,
     ) -> Result<bool, DecodeError> {
         let now = self.parts.client.now();
-        match json::notification(line)? {
+        match notification(event)? {
             Notification::Object(op) => {
                 batch.ops[op as usize] += 1;
-                let payload = Payload { encoding: Encoding::Json, event: true, bytes: line };
-                let resource_version = self.object(op, payload, now, store)?;
+                let resource_version = self.object(op, event, now, store)?;
                 self.parts.row.active(Activity::Object, now);
                 Ok(self.step(Input::Object { op, resource_version }, store))
             }
@@ -308,8 +310,7 @@ impl Watcher {
         store: &mut dyn Holder,
     ) -> Result<bool, DecodeError> {
         let now = self.parts.client.now();
-        while let Some(bytes) = items.next_item()? {
-            let payload = Payload { encoding: Encoding::Json, event: false, bytes };
+        while let Some(payload) = items.next_item()? {
             store.list(self.parts.scope, payload, now)?;
         }
         Ok(true)
@@ -318,12 +319,11 @@ impl Watcher {
     /// The body has ended as it should.
     fn finish(&mut self, stream: Stream) {
         match stream.reader {
-            Reader::Watch(lines) => {
-                let rest = lines.rest();
-                if !rest.is_empty() {
+            Reader::Watch(events) => {
+                if let Some(rest) = events.rest() {
                     let store = Arc::clone(&self.parts.store);
                     // A last line without its newline counts; one that was cut off does not.
-                    let taken = self.line(rest, &mut Batch::default(), &mut *lock(&store));
+                    let taken = self.event(rest, &mut Batch::default(), &mut *lock(&store));
                     if let Err(error) = taken {
                         tracing::debug!(resource = self.resource(), %error, "the last line was cut off");
                     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     DecodeError, Encoding, Notification, Payload,
-    meta::{Meta, version},
+    meta::version,
     text::{Text, lax},
 };
 use crate::watch::Op;
@@ -102,34 +102,6 @@ pub fn decode<'a, T: Deserialize<'a>>(payload: Payload<'a>) -> Result<T, DecodeE
         false => Ok(serde_json::from_str(text)?),
     }
 }
-
-/// Implements [`Decode`] for a slim type that derives `Deserialize`.
-macro_rules! decode_json {
-    ($name:ident) => {
-        impl<'a> $crate::wire::Decode<'a> for $name<'a> {
-            fn decode(
-                payload: $crate::wire::Payload<'a>,
-            ) -> Result<Self, $crate::wire::DecodeError> {
-                match payload.encoding {
-                    $crate::wire::Encoding::Json => $crate::wire::json::decode(payload),
-                    $crate::wire::Encoding::Protobuf => Err($crate::wire::DecodeError::UnknownType),
-                }
-            }
-        }
-    };
-}
-pub(crate) use decode_json;
-
-/// Any object, reduced to its metadata.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Partial<'a> {
-    /// The metadata.
-    #[serde(borrow)]
-    pub metadata: Meta<'a>,
-}
-
-decode_json!(Partial);
 
 /// Says what a line of a watch stream is, and reads it where it is not an object for the store.
 ///
@@ -236,7 +208,7 @@ mod tests {
             event: false,
             bytes: br#"{"metadata":{"name":["hunter2"]}}"#,
         };
-        let error = Partial::decode(payload).expect_err("a list is no name");
+        let error = crate::wire::meta::Partial::decode(payload).expect_err("a list is no name");
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 

@@ -74,7 +74,7 @@ macro_rules! object {
             }
         }
 
-        impl $crate::store::Object for $name<'_> {
+        impl $crate::wire::meta::Object for $name<'_> {
             fn meta(&self) -> &$crate::wire::meta::Meta<'_> {
                 &self.metadata
             }

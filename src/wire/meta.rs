@@ -1,51 +1,57 @@
 //! The metadata every object has, as far as it is kept.
 
-use serde::Deserialize;
-
 use super::{
     DecodeError,
-    text::{Text, lax},
-    time,
+    message::{message, object},
+    text::Text,
+    values::Time,
 };
 
-/// `metadata` of an object: the fields that are used.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Meta<'a> {
-    /// Its name.
-    #[serde(borrow)]
-    pub name: Text<'a>,
-    /// Its namespace, empty for a cluster-scoped object.
-    #[serde(borrow)]
-    pub namespace: Text<'a>,
-    /// Its UID, as text.
-    #[serde(borrow)]
-    pub uid: Text<'a>,
-    /// The resourceVersion, as text.
-    #[serde(borrow)]
-    pub resource_version: Text<'a>,
-    /// When it was created.
-    #[serde(borrow)]
-    pub creation_timestamp: Text<'a>,
-    /// When its deletion was asked for, empty if it was not.
-    #[serde(borrow)]
-    pub deletion_timestamp: Text<'a>,
-    /// Its owners.
-    #[serde(borrow, deserialize_with = "lax")]
-    pub owner_references: Vec<Owner<'a>>,
+/// An object as it is on the wire.
+pub trait Object {
+    /// Its metadata.
+    fn meta(&self) -> &Meta<'_>;
 }
 
-/// One of an object's owners.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Owner<'a> {
-    /// The owner's kind.
-    #[serde(borrow)]
-    pub kind: Text<'a>,
-    /// Whether it is the one that manages the object.
-    #[serde(deserialize_with = "lax")]
-    pub controller: bool,
+message! {
+    /// `metadata` of an object: the fields that are used.
+    pub struct Meta<'a> {
+        /// Its name.
+        1 "name" pub name: Text<'a>,
+        /// Its namespace, empty for a cluster-scoped object.
+        3 "namespace" pub namespace: Text<'a>,
+        /// Its UID, as text.
+        5 "uid" pub uid: Text<'a>,
+        /// The resourceVersion, as text.
+        6 "resourceVersion" pub resource_version: Text<'a>,
+        /// When it was created.
+        8 "creationTimestamp" pub creation_timestamp: Time,
+        /// When its deletion was asked for, empty if it was not.
+        9 "deletionTimestamp" pub deletion_timestamp: Time,
+        /// Its owners.
+        13 "ownerReferences" pub owner_references: Vec<Owner<'a>>,
+    }
 }
+
+message! {
+    /// One of an object's owners.
+    pub struct Owner<'a> {
+        /// The owner's kind.
+        1 "kind" pub kind: Text<'a>,
+        /// Whether it is the one that manages the object.
+        6 "controller" pub controller: bool,
+    }
+}
+
+message! {
+    /// Any object, reduced to its metadata.
+    pub struct Partial<'a> {
+        /// The metadata.
+        1 "metadata" pub metadata: Meta<'a>,
+    }
+}
+
+object!(Partial);
 
 impl Meta<'_> {
     /// The resourceVersion as the number it is: resourceVersions of one resource compare as
@@ -67,7 +73,7 @@ impl Meta<'_> {
     /// Creation in seconds since 1970, 0 where it is missing.
     #[must_use]
     pub fn created(&self) -> i64 {
-        time::seconds(&self.creation_timestamp).unwrap_or(0)
+        self.creation_timestamp.seconds().unwrap_or(0)
     }
 }
 

@@ -12,15 +12,37 @@ use crate::{
     suite::{Suite, kubetally, namespace, tests},
 };
 
-tests![pods_are_counted, events_are_counted, pods_are_counted_over_http1];
+tests![
+    pods_are_counted,
+    pods_are_counted_in_json,
+    events_are_counted,
+    events_are_counted_in_json,
+    pods_are_counted_over_http1,
+];
 
 async fn pods_are_counted(suite: &Suite) {
+    count_pods(suite, "protobuf").await;
+}
+
+async fn pods_are_counted_in_json(suite: &Suite) {
+    count_pods(suite, "json").await;
+}
+
+async fn events_are_counted(suite: &Suite) {
+    count_events(suite, "protobuf").await;
+}
+
+async fn events_are_counted_in_json(suite: &Suite) {
+    count_events(suite, "json").await;
+}
+
+async fn count_pods(suite: &Suite, wire: &str) {
     let (shared, api) = suite.fresh().await;
     namespace(&api, "shop").await;
     let path = pods("shop");
     api.must(Call::create(&path, pod("before", None))).await;
     let kubeconfig = shared.cluster.admin_kubeconfig(shared.server.port);
-    let mut kubetally = kubetally(&kubeconfig, &[]).await;
+    let mut kubetally = kubetally(&kubeconfig, &["--wire", wire]).await;
     kubetally.until_ready().await;
     kubetally.scrape().await.expect(&[("kubetally_objects{resource=\"pods\"}", 1.0)]).unwrap();
 
@@ -80,13 +102,13 @@ async fn pods_are_counted(suite: &Suite) {
     kubetally.stop().await;
 }
 
-async fn events_are_counted(suite: &Suite) {
+async fn count_events(suite: &Suite, wire: &str) {
     let (shared, api) = suite.fresh().await;
     namespace(&api, "shop").await;
     let (path, new_path) = (events("shop"), new_events("shop"));
     api.must(Call::create(&path, event("shop", "before", "Warning", "BackOff", 40))).await;
     let kubeconfig = shared.cluster.admin_kubeconfig(shared.server.port);
-    let mut kubetally = kubetally(&kubeconfig, &[]).await;
+    let mut kubetally = kubetally(&kubeconfig, &["--wire", wire]).await;
     kubetally.until_ready().await;
     assert_eq!(kubetally.scrape().await.sum("kubetally_event_occurrences_total"), 0.0);
 

@@ -15,6 +15,7 @@ use kubetally::{
         frame::Lines,
         json,
         list::{Items, Page},
+        stream,
     },
 };
 use rstest::rstest;
@@ -393,4 +394,67 @@ fn what_is_no_list_nor_watch_is_refused() {
             assert_eq!(json::status(&body), None, "{name} is no Status");
         }
     }
+}
+
+/// Pods and events as protobuf and as JSON, recorded at the same moment.
+#[rstest]
+#[case("pods")]
+#[case("events")]
+fn both_encodings_say_the_same(#[case] resource: &str) {
+    let shown = |encoding: Encoding, file: &str| {
+        let store = store(resource);
+        let mut holder = store.lock().expect("nobody panicked");
+        let mut items = stream::Items::new(encoding, LIMIT);
+        let mut counted = 0;
+        holder.begin_list(0);
+        for chunk in recording(file).chunks(1000) {
+            items.push(chunk);
+            while let Some(item) = items.next_item().expect("a list") {
+                holder.list(0, item, NOW).expect("an object");
+                counted += 1;
+            }
+        }
+        let page = items.finish().expect("a list");
+        holder.end_list(0, NOW);
+        drop(holder);
+        (text(&store), counted, page)
+    };
+    let json = shown(Encoding::Json, &format!("list/{resource}.json"));
+    let protobuf = shown(Encoding::Protobuf, &format!("protobuf/{resource}.pb"));
+    assert!(json.1 > 5);
+    assert_eq!(protobuf, json);
+}
+
+#[test]
+fn a_watch_in_protobuf_leaves_the_pods_that_it_says() {
+    let pods = store("pods");
+    let mut holder = pods.lock().expect("nobody panicked");
+    let mut events = stream::Events::new(Encoding::Protobuf, LIMIT);
+    let mut listing = true;
+    holder.begin_list(0);
+    for chunk in recording("protobuf/watch-pods.pb").chunks(997) {
+        events.push(chunk);
+        while let Some(event) = events.next_event().expect("a frame") {
+            match stream::notification(event).expect("a notification") {
+                Notification::Object(_) if listing => holder.list(0, event, NOW).expect("a pod"),
+                Notification::Object(op) => {
+                    holder.apply(op, event, NOW).expect("a pod");
+                }
+                Notification::Bookmark { initial_events_end: true, .. } => {
+                    holder.end_list(0, NOW);
+                    listing = false;
+                }
+                Notification::Bookmark { .. } => {}
+                Notification::Error(status) => panic!("{status:?}"),
+            }
+        }
+    }
+    drop(holder);
+    assert_shows(
+        &text(&pods),
+        &[
+            "kubetally_container_terminations_total{namespace=\"shop\",reason=\"OOMKilled\"} 1",
+            "kubetally_pod_phase_transitions_total{from=\"Running\",to=\"Failed\"} 1",
+        ],
+    );
 }

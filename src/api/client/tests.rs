@@ -162,7 +162,13 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, seen: Arc<Mutex<Vec
 
 async fn open(client: &Client) -> Result<Vec<u8>, Trouble> {
     let resource = kinds::find("pods").expect("pods are known");
-    let target = Target { resource, namespace: None, label_selector: None, field_selector: None };
+    let target = Target {
+        resource,
+        namespace: None,
+        label_selector: None,
+        field_selector: None,
+        wanted: crate::wire::Wanted::Auto,
+    };
     let request = machine::Request::Page { limit: 500, next: None };
     let mut answer = client.open(&target, &request, None).await?;
     let mut body = Vec::new();

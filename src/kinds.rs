@@ -1,10 +1,17 @@
 //! The table of kinds: what can be watched, and where each kind's file is.
 
+pub mod deployment;
 pub mod event;
+pub mod job;
 pub mod namespace;
+pub mod node;
 pub mod pod;
+pub mod service;
+pub mod stated;
 
 use std::sync::{Arc, Mutex};
+
+use stated::OneState;
 
 use crate::{
     config::settings::Caps,
@@ -63,7 +70,53 @@ pub static TABLE: &[Resource] = &[
         namespaced: false,
         cached: true,
         store: |name, scopes, caps| {
-            Arc::new(Mutex::new(Store::<namespace::Namespaces>::new(name, scopes, caps)))
+            Arc::new(Mutex::new(Store::<OneState<namespace::Namespaces>>::new(name, scopes, caps)))
+        },
+    },
+    Resource {
+        name: "nodes",
+        group: "",
+        version: "v1",
+        kind: "Node",
+        namespaced: false,
+        cached: true,
+        store: |name, scopes, caps| {
+            Arc::new(Mutex::new(Store::<node::Nodes>::new(name, scopes, caps)))
+        },
+    },
+    Resource {
+        name: "services",
+        group: "",
+        version: "v1",
+        kind: "Service",
+        namespaced: true,
+        cached: true,
+        store: |name, scopes, caps| {
+            Arc::new(Mutex::new(Store::<OneState<service::Services>>::new(name, scopes, caps)))
+        },
+    },
+    Resource {
+        name: "deployments",
+        group: "apps",
+        version: "v1",
+        kind: "Deployment",
+        namespaced: true,
+        cached: true,
+        store: |name, scopes, caps| {
+            Arc::new(Mutex::new(Store::<OneState<deployment::Deployments>>::new(
+                name, scopes, caps,
+            )))
+        },
+    },
+    Resource {
+        name: "jobs",
+        group: "batch",
+        version: "v1",
+        kind: "Job",
+        namespaced: true,
+        cached: true,
+        store: |name, scopes, caps| {
+            Arc::new(Mutex::new(Store::<OneState<job::Jobs>>::new(name, scopes, caps)))
         },
     },
 ];

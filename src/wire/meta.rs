@@ -24,6 +24,8 @@ message! {
         5 "uid" pub uid: Text<'a>,
         /// The resourceVersion, as text.
         6 "resourceVersion" pub resource_version: Text<'a>,
+        /// Grows with each change of what is wanted.
+        7 "generation" pub generation: i64,
         /// When it was created.
         8 "creationTimestamp" pub creation_timestamp: Time,
         /// When its deletion was asked for, empty if it was not.

@@ -7,9 +7,13 @@ use crate::{
         TlsFailure, TransportReason, UnauthorizedCause, Verb,
     },
     kinds::{
+        deployment::State as DeploymentState,
         event::{EventType, Observation, Suppressed},
+        job::State as JobState,
         namespace::Phase as NamespacePhase,
+        node::Holds,
         pod::{Phase, Qos},
+        service::ServiceType,
     },
     watch::{Activity, EndCause, Op, RelistCause, SyncMode},
 };
@@ -25,6 +29,11 @@ const NODE: Label = label("node", Values::Nodes);
 const OWNER: Label = label("kind", Values::Reasons);
 const KIND: Label = label("kind", Values::Reasons);
 const PHASE: Label = label("phase", Values::Fixed(Phase::VALUES));
+const DEPLOYMENT_STATE: Label = label("state", Values::Fixed(DeploymentState::VALUES));
+const JOB_STATE: Label = label("state", Values::Fixed(JobState::VALUES));
+const CONDITION: Label = label("condition", Values::Reasons);
+const HOLDS: Label = label("status", Values::Fixed(Holds::VALUES));
+const SERVICE_TYPE: Label = label("type", Values::Fixed(ServiceType::VALUES));
 const NAMESPACE_PHASE: Label = label("phase", Values::Fixed(NamespacePhase::VALUES));
 const QOS: Label = label("qos_class", Values::Fixed(Qos::VALUES));
 const FROM: Label = label("from", Values::Fixed(Phase::VALUES));
@@ -63,6 +72,9 @@ const CAPPED: &[&str] = &[
     "kubetally_containers_waiting",
     "kubetally_container_restarts_total",
     "kubetally_container_terminations_total",
+    "kubetally_deployments",
+    "kubetally_jobs",
+    "kubetally_nodes",
     "kubetally_event_occurrences_total",
     "kubetally_event_warnings_total",
 ];
@@ -145,6 +157,14 @@ families! {
         "Changes of a pod's phase seen while watching.";
     POD_START_DURATION_SECONDS, "kubetally_pod_start_duration_seconds", STARTS, [],
         "Time from creation to Ready of pods created while watching.";
+    DEPLOYMENTS, "kubetally_deployments", GAUGE, [NAMESPACE, DEPLOYMENT_STATE],
+        "Deployments, each in one state: paused, degraded, available or progressing, whichever holds first.";
+    JOBS, "kubetally_jobs", GAUGE, [NAMESPACE, JOB_STATE],
+        "Jobs, each in one state.";
+    NODES, "kubetally_nodes", GAUGE, [CONDITION, HOLDS],
+        "Nodes by condition and whether it holds; Unschedulable is that of their spec.";
+    SERVICES, "kubetally_services", GAUGE, [SERVICE_TYPE],
+        "Services by type.";
     NAMESPACES, "kubetally_namespaces", GAUGE, [NAMESPACE_PHASE],
         "Namespaces by phase.";
     LABEL_OVERFLOW_TOTAL, "kubetally_label_overflow_total", COUNTER, [METRIC],

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::{
     api::Call,
+    deploy::apply,
     objects::{
         container, event, events, new_event, new_events, phase, pod, pods, series, terminated,
         waiting,
@@ -18,6 +19,7 @@ tests![
     events_are_counted,
     events_are_counted_in_json,
     pods_are_counted_over_http1,
+    other_kinds_are_counted,
 ];
 
 async fn pods_are_counted(suite: &Suite) {
@@ -171,5 +173,48 @@ async fn pods_are_counted_over_http1(suite: &Suite) {
         ("kubetally_watch_notifications_total{resource=\"pods\",op=\"deleted\"}", 1.0),
     ];
     kubetally.until_values("pods over HTTP/1.1", &expected).await;
+    kubetally.stop().await;
+}
+
+async fn other_kinds_are_counted(suite: &Suite) {
+    let (shared, api) = suite.fresh().await;
+    apply(shared);
+    api.must(Call::create(
+        "/apis/batch/v1/namespaces/kubetally/jobs",
+        json!({
+            "metadata": {"name": "waits"},
+            "spec": {"suspend": true, "template": {"spec": {
+                "restartPolicy": "Never",
+                "containers": [{"name": "a", "image": "a:v1"}],
+            }}},
+        }),
+    ))
+    .await;
+    api.must(Call::create("/api/v1/nodes", json!({"metadata": {"name": "node-1"}}))).await;
+    let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+    api.must(Call::patch("/api/v1/nodes/node-1/status", ready)).await;
+    let held = async |path: &str| {
+        let list = api.list(path).await;
+        f64::from(u32::try_from(list["items"].as_array().map_or(0, Vec::len)).unwrap_or(0))
+    };
+    let kubeconfig = shared.cluster.admin_kubeconfig(shared.server.port);
+    let resources = "namespaces,nodes,services,deployments,jobs";
+    let mut kubetally = kubetally(&kubeconfig, &["--resources", resources]).await;
+    kubetally.until_ready().await;
+    let expected = [
+        ("kubetally_objects{resource=\"namespaces\"}", held("/api/v1/namespaces").await),
+        ("kubetally_namespaces{phase=\"Active\"}", held("/api/v1/namespaces").await),
+        ("kubetally_services{type=\"ClusterIP\"}", held("/api/v1/services").await),
+        ("kubetally_deployments{namespace=\"kubetally\",state=\"progressing\"}", 1.0),
+        ("kubetally_jobs{namespace=\"kubetally\",state=\"suspended\"}", 1.0),
+        ("kubetally_nodes{condition=\"Ready\",status=\"True\"}", 1.0),
+        ("kubetally_nodes{condition=\"Unschedulable\",status=\"False\"}", 1.0),
+    ];
+    kubetally.until_values("kinds beside pods and events", &expected).await;
+    let cordon = json!({"spec": {"unschedulable": true}});
+    api.must(Call::patch("/api/v1/nodes/node-1", cordon)).await;
+    let cordoned = [("kubetally_nodes{condition=\"Unschedulable\",status=\"True\"}", 1.0)];
+    kubetally.until_values("a cordoned node", &cordoned).await;
+    api.must(Call::delete("/api/v1/nodes/node-1")).await;
     kubetally.stop().await;
 }

@@ -200,6 +200,9 @@ impl Daemon {
             let namespaces =
                 if resource.namespaced { settings.watch.namespaces.as_slice() } else { &[] };
             let store = (resource.store)(resource.name, namespaces, &settings.caps);
+            if let Some(extra) = settings.detail.of(resource.name) {
+                store.lock().unwrap_or_else(PoisonError::into_inner).show_details(extra);
+            }
             collectors.push(Arc::new(Shown(Arc::clone(&store))));
             let scopes = namespaces.iter().cloned().map(Some);
             let scopes: Vec<_> = if namespaces.is_empty() { vec![None] } else { scopes.collect() };

@@ -145,6 +145,25 @@ pub struct Flags {
     /// How long a watch is asked to last; each lasts from this to twice this [default: 5m]
     #[arg(help_heading = "What is watched", long, value_name = "TIME")]
     pub watch_timeout: Option<String>,
+    /// Resources that show a series an object, as kube-state-metrics does, or all [default: none]
+    #[arg(help_heading = "A series an object", long, value_name = "LIST")]
+    pub detail: Option<String>,
+    /// Labels to show, by resource.
+    #[arg(
+        help = "Labels shown by these, such as 'pods=[app,team]' or '*=[*]' [default: none]",
+        help_heading = "A series an object",
+        long,
+        value_name = "RESOURCE=[LABELS]"
+    )]
+    pub labels: Option<String>,
+    /// Annotations to show, by resource.
+    #[arg(
+        help = "Annotations shown by these, such as 'pods=[note]' or '*=[*]' [default: none]",
+        help_heading = "A series an object",
+        long,
+        value_name = "RESOURCE=[ANNOTATIONS]"
+    )]
+    pub annotations: Option<String>,
     /// Namespaces shown by name, the others are _other [default: 500]
     #[arg(help_heading = "How much is shown by name", long, value_name = "N")]
     pub cap_namespaces: Option<String>,
@@ -202,6 +221,9 @@ impl Flags {
             ("watch.wire", &self.wire),
             ("watch.page_size", &self.page_size),
             ("watch.timeout", &self.watch_timeout),
+            ("detail.resources", &self.detail),
+            ("detail.labels", &self.labels),
+            ("detail.annotations", &self.annotations),
             ("caps.namespaces", &self.cap_namespaces),
             ("caps.reasons", &self.cap_reasons),
             ("caps.nodes", &self.cap_nodes),

@@ -1,6 +1,7 @@
 //! Settings: defaults < file < environment < flags. `raw` is what was written, `settings` what it
 //! means.
 
+pub mod detail;
 pub mod keys;
 pub mod raw;
 pub mod settings;

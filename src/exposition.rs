@@ -1,10 +1,15 @@
 //! Text and OpenMetrics: families of samples, collected from whoever holds state, written once.
 
+pub mod blocks;
 pub mod catalogue;
+pub mod detail;
+pub mod gzip;
+pub mod pieces;
 mod writer;
 
 use bytes::Bytes;
 use catalogue::{ALL, Metric, Type};
+use pieces::{Detail, Pieces};
 use writer::{label_value, number};
 
 /// Whoever has samples to show. Called once a scrape; must not block on I/O.
@@ -74,6 +79,31 @@ impl From<f64> for Value {
 pub struct Exposition {
     format: Format,
     families: Vec<Family>,
+    wanted: Wanted,
+    details: Vec<Detail>,
+}
+
+/// What a scrape asks for; nothing asked for is everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Families, by their full names.
+    pub families: Vec<String>,
+    /// Resources: the per-object series of these, and no tallies but those that are named.
+    pub resources: Vec<String>,
+}
+
+impl Wanted {
+    fn has(&self, family: &str) -> bool {
+        self.families.is_empty() || self.families.iter().any(|name| name == family)
+    }
+
+    fn has_tally(&self, family: &str) -> bool {
+        self.has(family) && (self.resources.is_empty() || !self.families.is_empty())
+    }
+
+    fn has_details(&self, resource: &str) -> bool {
+        self.resources.is_empty() || self.resources.iter().any(|name| name == resource)
+    }
 }
 
 #[derive(Debug)]
@@ -88,13 +118,28 @@ impl Exposition {
     /// An empty scrape of the families that are named, or of all if none is.
     #[must_use]
     pub fn new(format: Format, names: &[String]) -> Self {
-        let wanted = |metric: &Metric| names.is_empty() || names.iter().any(|n| n == metric.name);
+        Self::of(format, Wanted { families: names.to_vec(), resources: Vec::new() })
+    }
+
+    /// An empty scrape of what is asked for.
+    #[must_use]
+    pub fn of(format: Format, wanted: Wanted) -> Self {
         let family = |metric: &&Metric| Family {
-            wanted: wanted(metric),
+            wanted: wanted.has_tally(metric.name),
             samples: Vec::new(),
             overflow: None,
         };
-        Self { format, families: ALL.iter().map(family).collect() }
+        let families = ALL.iter().map(family).collect();
+        Self { format, families, wanted, details: Vec::new() }
+    }
+
+    /// Adds the per-object series of a resource.
+    pub fn details(&mut self, resource: &str, snapshot: &blocks::Snapshot) {
+        if self.wanted.has_details(resource) {
+            let wanted =
+                Detail::all(snapshot).filter(|detail| self.wanted.has(detail.family().name));
+            self.details.extend(wanted);
+        }
     }
 
     /// Adds a sample of a gauge or counter. `labels` are the values, in the order in which the
@@ -141,9 +186,21 @@ impl Exposition {
         *self.families[metric.index].overflow.get_or_insert(0) += n;
     }
 
-    /// The whole text: each family that has samples, once, after its HELP and TYPE.
+    /// The whole text at once.
     #[must_use]
-    pub fn finish(mut self) -> Bytes {
+    pub fn finish(self) -> Bytes {
+        self.pieces(false).collect::<Vec<_>>().concat().into()
+    }
+
+    /// The text piece by piece, compressed or not: each family that has samples, once, after its
+    /// HELP and TYPE.
+    #[must_use]
+    pub fn pieces(mut self, gzip: bool) -> Pieces {
+        let tallies = self.tallies();
+        Pieces::new(self.format, tallies, self.details, gzip)
+    }
+
+    fn tallies(&mut self) -> Bytes {
         for metric in ALL {
             if let Some(n) = self.families[metric.index].overflow {
                 self.sample(&catalogue::LABEL_OVERFLOW_TOTAL, &[metric.name], n);
@@ -155,9 +212,6 @@ impl Exposition {
         for (metric, family) in shown {
             self.header(metric, &mut out);
             out.extend_from_slice(&family.samples);
-        }
-        if self.format == Format::OpenMetrics {
-            out.extend_from_slice(b"# EOF\n");
         }
         out.into()
     }

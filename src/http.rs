@@ -11,13 +11,13 @@ use http::{
     Method, Request, Response, StatusCode,
     header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS},
 };
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use scrape::Scrapes;
+use scrape::{Scrapes, Written};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -40,6 +40,9 @@ pub struct Limits {
     /// How long a stop waits for answers under way.
     pub drain: Duration,
 }
+
+/// A body that is whole, or one that is written while it is read.
+type Body = Either<Full<Bytes>, Written>;
 
 /// The largest request head.
 const HEAD: usize = 16 * 1024;
@@ -117,7 +120,7 @@ async fn pause(error: &io::Error) {
 }
 
 impl Router {
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
         let path = request.uri().path();
         if !["/", "/metrics", "/livez", "/readyz"].contains(&path) {
             return text(StatusCode::NOT_FOUND, "not found; try /metrics, /livez, /readyz\n");
@@ -137,7 +140,7 @@ impl Router {
     }
 }
 
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
     respond(status, "text/plain; charset=utf-8", body)
 }
 
@@ -145,8 +148,12 @@ fn respond(
     status: StatusCode,
     content_type: &'static str,
     body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
+) -> Response<Body> {
+    respond_with(status, content_type, Either::Left(Full::new(body.into())))
+}
+
+fn respond_with(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -158,6 +165,6 @@ fn respond(
     response
 }
 
-fn index() -> Response<Full<Bytes>> {
+fn index() -> Response<Body> {
     respond(StatusCode::OK, "text/html; charset=utf-8", include_str!("http/assets/index.html"))
 }

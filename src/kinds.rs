@@ -15,7 +15,8 @@ use stated::OneState;
 
 use crate::{
     config::settings::Caps,
-    store::{Shared, Store},
+    exposition::detail::Family,
+    store::{Kind, Shared, Store},
 };
 
 /// One resource of the API that Kubetally knows how to count.
@@ -34,6 +35,8 @@ pub struct Resource {
     /// Whether the API server keeps a watch cache of it and so sends periodic bookmarks.
     /// Events have none (kubernetes/kubernetes#120348).
     pub cached: bool,
+    /// The families of its per-object series.
+    pub families: &'static [Family],
     /// Makes its empty store, fed by a watcher for each of the namespaces, or by one for all.
     pub store: fn(&'static str, &[String], &Caps) -> Shared,
 }
@@ -47,6 +50,7 @@ pub static TABLE: &[Resource] = &[
         kind: "Pod",
         namespaced: true,
         cached: true,
+        families: pod::Pods::FAMILIES,
         store: |name, scopes, caps| {
             Arc::new(Mutex::new(Store::<pod::Pods>::new(name, scopes, caps)))
         },
@@ -58,6 +62,7 @@ pub static TABLE: &[Resource] = &[
         kind: "Event",
         namespaced: true,
         cached: false,
+        families: event::Events::FAMILIES,
         store: |name, scopes, caps| {
             Arc::new(Mutex::new(Store::<event::Events>::new(name, scopes, caps)))
         },
@@ -69,6 +74,7 @@ pub static TABLE: &[Resource] = &[
         kind: "Namespace",
         namespaced: false,
         cached: true,
+        families: <OneState<namespace::Namespaces> as Kind>::FAMILIES,
         store: |name, scopes, caps| {
             Arc::new(Mutex::new(Store::<OneState<namespace::Namespaces>>::new(name, scopes, caps)))
         },
@@ -80,6 +86,7 @@ pub static TABLE: &[Resource] = &[
         kind: "Node",
         namespaced: false,
         cached: true,
+        families: node::Nodes::FAMILIES,
         store: |name, scopes, caps| {
             Arc::new(Mutex::new(Store::<node::Nodes>::new(name, scopes, caps)))
         },
@@ -91,6 +98,7 @@ pub static TABLE: &[Resource] = &[
         kind: "Service",
         namespaced: true,
         cached: true,
+        families: <OneState<service::Services> as Kind>::FAMILIES,
         store: |name, scopes, caps| {
             Arc::new(Mutex::new(Store::<OneState<service::Services>>::new(name, scopes, caps)))
         },
@@ -102,6 +110,7 @@ pub static TABLE: &[Resource] = &[
         kind: "Deployment",
         namespaced: true,
         cached: true,
+        families: <OneState<deployment::Deployments> as Kind>::FAMILIES,
         store: |name, scopes, caps| {
             Arc::new(Mutex::new(Store::<OneState<deployment::Deployments>>::new(
                 name, scopes, caps,
@@ -115,6 +124,7 @@ pub static TABLE: &[Resource] = &[
         kind: "Job",
         namespaced: true,
         cached: true,
+        families: <OneState<job::Jobs> as Kind>::FAMILIES,
         store: |name, scopes, caps| {
             Arc::new(Mutex::new(Store::<OneState<job::Jobs>>::new(name, scopes, caps)))
         },
@@ -125,4 +135,11 @@ pub static TABLE: &[Resource] = &[
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Resource> {
     TABLE.iter().find(|resource| resource.name == name)
+}
+
+/// The resources that can show a series an object, and its families.
+#[must_use]
+pub fn detailed() -> Vec<(&'static str, &'static [Family])> {
+    let families = TABLE.iter().map(|resource| (resource.name, resource.families));
+    families.filter(|(_, families)| !families.is_empty()).collect()
 }

@@ -44,7 +44,12 @@ fn execute(cli: Cli) -> Result<(), Exit> {
         }
         Command::Metrics { format, flags } => {
             let settings = load(&flags)?.settings;
-            print(&catalogue::print::print(format, &settings.caps, settings.watch.resources.len()))
+            print(&catalogue::print::print(
+                format,
+                &settings.caps,
+                settings.watch.resources.len(),
+                &kubetally::kinds::detailed(),
+            ))
         }
         Command::Completions { shell } => print(&String::from_utf8_lossy(&cli::completions(shell))),
     }

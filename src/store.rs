@@ -12,7 +12,7 @@ use std::{
 };
 
 use compact_str::CompactString;
-use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry as Slot};
+use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry as Place};
 use intern::Interner;
 use tally::{Nothing, Table};
 
@@ -20,7 +20,9 @@ use crate::{
     config::settings::Caps,
     exposition::{
         Collect, Exposition,
+        blocks::{self, Details, Slot},
         catalogue::{NAMESPACE_OBJECTS, OBJECTS},
+        detail::{Extra, Family, Samples},
     },
     watch::Op,
     wire::{
@@ -37,6 +39,11 @@ pub trait Kind: Send + 'static {
     type Facts: Send;
     /// What is counted over all objects.
     type Tally: Tally;
+    /// The families of per-object series, in the order of the exposition.
+    const FAMILIES: &'static [Family] = &[];
+
+    /// Says what one object shows of these families; `out` has begun none yet.
+    fn detail(_object: &Self::Object<'_>, _extra: &Extra, _out: &mut Samples) {}
 
     /// Counts an object that is new or has changed; `old` is what was kept of it.
     fn fold(
@@ -126,6 +133,9 @@ pub trait Holder: Send {
     /// Where it cannot be decoded.
     fn apply(&mut self, op: Op, payload: Payload<'_>, now: i64) -> Result<Applied, DecodeError>;
 
+    /// Shows a series an object, from now on, where the kind has any.
+    fn show_details(&mut self, extra: Extra);
+
     /// Whether this scope cannot be listed for want of rights: the others are shown without it.
     fn set_denied(&mut self, scope: usize, denied: bool);
 
@@ -164,6 +174,8 @@ struct Entry<F> {
     /// The list that saw it last, 0 for none.
     seen: u32,
     facts: F,
+    /// Where it shows its series, if it does.
+    slot: Option<Slot>,
 }
 
 /// A namespace, or all of them, that is listed and watched on its own.
@@ -177,6 +189,13 @@ struct Scope {
     denied: bool,
 }
 
+/// The series of single objects.
+struct Detailed {
+    details: Details,
+    extra: Extra,
+    samples: Samples,
+}
+
 /// The objects of one resource.
 pub struct Store<K: Kind> {
     resource: &'static str,
@@ -185,6 +204,7 @@ pub struct Store<K: Kind> {
     intern: Interner,
     namespaces: Table<Nothing>,
     tally: K::Tally,
+    shown: Option<Detailed>,
     scopes: Vec<Scope>,
     /// The number of the last list begun.
     lists: u32,
@@ -211,6 +231,7 @@ impl<K: Kind> Store<K> {
             intern: Interner::default(),
             namespaces: Table::new(caps.namespaces),
             tally: K::Tally::new(caps),
+            shown: None,
             scopes,
             lists: 0,
             began: None,
@@ -237,7 +258,7 @@ impl<K: Kind> Store<K> {
         let uid = meta.uid();
         let live = matches!(origin, Origin::Live(_));
         let began = self.began(now);
-        let Self { entries, intern, tally, hasher, namespaces, .. } = self;
+        let Self { entries, intern, tally, hasher, namespaces, shown, .. } = self;
         let hash = hasher.hash_one((&*meta.namespace, &*meta.name));
         let slot = entries.entry(
             hash,
@@ -246,7 +267,7 @@ impl<K: Kind> Store<K> {
         );
         let mut context = Context { origin, now, began, intern };
         match slot {
-            Slot::Occupied(mut slot) => {
+            Place::Occupied(mut slot) => {
                 let entry = slot.get_mut();
                 if live && applied.resource_version <= entry.version {
                     return Ok(applied);
@@ -258,14 +279,16 @@ impl<K: Kind> Store<K> {
                 let old = same.then_some(&entry.facts);
                 entry.facts = K::fold(tally, &entry.key, old, object, &mut context);
                 (entry.uid, entry.version, entry.seen) = (uid, applied.resource_version, seen);
+                entry.slot = shown.as_mut().map(|shown| shown.show::<K>(entry.slot, object));
             }
-            Slot::Vacant(slot) => {
+            Place::Vacant(slot) => {
                 let namespace = context.intern.intern(&meta.namespace);
                 namespaces.enter(&namespace);
                 let key = Key { namespace, name: CompactString::new(&*meta.name) };
                 let facts = K::fold(tally, &key, None, object, &mut context);
                 let version = applied.resource_version;
-                slot.insert(Box::new(Entry { key, uid, version, seen, facts }));
+                let shown = shown.as_mut().map(|shown| shown.show::<K>(None, object));
+                slot.insert(Box::new(Entry { key, uid, version, seen, facts, slot: shown }));
             }
         }
         Ok(applied)
@@ -287,6 +310,7 @@ impl<K: Kind> Store<K> {
         let context = Context { origin, now, began, intern: &mut self.intern };
         K::forget(&mut self.tally, &entry.key, &entry.facts, &context);
         self.namespaces.leave(&entry.key.namespace, |_| {});
+        hide(&mut self.shown, entry.slot);
         Ok(applied)
     }
 
@@ -294,7 +318,7 @@ impl<K: Kind> Store<K> {
         *self.began.get_or_insert(now.div_euclid(1_000_000))
     }
 
-    fn shown(&self) -> bool {
+    fn is_shown(&self) -> bool {
         self.scopes.iter().any(|scope| scope.synced)
             && self.scopes.iter().all(|scope| scope.synced || scope.denied)
     }
@@ -320,7 +344,7 @@ impl<K: Kind> Holder for Store<K> {
 
     fn end_list(&mut self, scope: usize, now: i64) {
         let began = self.began(now);
-        let Self { entries, intern, tally, namespaces, scopes, .. } = self;
+        let Self { entries, intern, tally, namespaces, scopes, shown, .. } = self;
         let Some(scope) = scopes.get_mut(scope) else { return };
         let context = Context { origin: Origin::Relist, now, began, intern };
         entries.retain(|entry| {
@@ -329,6 +353,7 @@ impl<K: Kind> Holder for Store<K> {
             if !keep {
                 K::forget(tally, &entry.key, &entry.facts, &context);
                 namespaces.leave(&entry.key.namespace, |_| {});
+                hide(shown, entry.slot);
             }
             keep
         });
@@ -350,17 +375,26 @@ impl<K: Kind> Holder for Store<K> {
         }
     }
 
+    fn show_details(&mut self, extra: Extra) {
+        self.shown = (!K::FAMILIES.is_empty()).then(|| Detailed {
+            details: Details::new(K::FAMILIES),
+            extra,
+            samples: Samples::default(),
+        });
+    }
+
     fn len(&self) -> usize {
         self.entries.len()
     }
 
     fn snapshot(&self) -> Option<Box<dyn Collect>> {
-        self.shown().then(|| -> Box<dyn Collect> {
+        self.is_shown().then(|| -> Box<dyn Collect> {
             Box::new(Snapshot {
                 resource: self.resource,
                 objects: self.entries.len(),
                 namespaces: self.namespaces.clone(),
                 shown: self.tally.shown(),
+                details: self.shown.as_ref().map(|shown| shown.details.snapshot()),
             })
         })
     }
@@ -372,6 +406,7 @@ struct Snapshot<S> {
     objects: usize,
     namespaces: Table<Nothing>,
     shown: S,
+    details: Option<blocks::Snapshot>,
 }
 
 impl<S: Collect> Collect for Snapshot<S> {
@@ -385,6 +420,30 @@ impl<S: Collect> Collect for Snapshot<S> {
         });
         self.namespaces.overflow(&NAMESPACE_OBJECTS, out);
         self.shown.collect(out);
+        if let Some(details) = &self.details {
+            out.details(self.resource, details);
+        }
+    }
+}
+
+impl Detailed {
+    /// Shows an object's present state; gives its place.
+    fn show<K: Kind>(&mut self, slot: Option<Slot>, object: &K::Object<'_>) -> Slot {
+        K::detail(object, &self.extra, &mut self.samples);
+        let record = self.samples.end();
+        match slot {
+            Some(slot) => {
+                self.details.replace(slot, record);
+                slot
+            }
+            None => self.details.insert(record),
+        }
+    }
+}
+
+fn hide(shown: &mut Option<Detailed>, slot: Option<Slot>) {
+    if let Some((shown, slot)) = shown.as_mut().zip(slot) {
+        shown.details.remove(slot);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::raw::variable;
-use crate::kinds;
+use crate::kinds::{self, Resource};
 
 /// One setting.
 #[derive(Debug)]
@@ -40,8 +40,13 @@ impl Key {
     /// What may stand there, for errors and docs.
     #[must_use]
     pub fn allowed(&self) -> String {
-        let known = || kinds::TABLE.iter().map(|resource| resource.name).collect::<Vec<_>>();
-        self.allowed.replace("{resources}", &known().join(", "))
+        let names = |wanted: fn(&&Resource) -> bool| {
+            let names = kinds::TABLE.iter().filter(wanted).map(|resource| resource.name);
+            names.collect::<Vec<_>>().join(", ")
+        };
+        self.allowed
+            .replace("{resources}", &names(|_| true))
+            .replace("{detailed}", &names(|resource| !resource.families.is_empty()))
     }
 }
 
@@ -143,6 +148,27 @@ pub static KEYS: &[Key] = &[
         "How long a watch is asked to last; each lasts from this to twice this.",
     )
     .live(),
+    key(
+        "detail.resources",
+        "--detail",
+        "",
+        "all, or some of {detailed}",
+        "Which resources show a series an object, as kube-state-metrics does.",
+    ),
+    key(
+        "detail.labels",
+        "--labels",
+        "",
+        "such as pods=[app,team] or *=[*], of {detailed}",
+        "Which labels of objects are shown, where they show a series each.",
+    ),
+    key(
+        "detail.annotations",
+        "--annotations",
+        "",
+        "such as pods=[note] or *=[*], of {detailed}",
+        "Which annotations of objects are shown, where they show a series each.",
+    ),
     key(
         "caps.namespaces",
         "--cap-namespaces",

@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
-    ConfigError, keys,
+    ConfigError,
+    detail::{self, Allowed, Detail},
+    keys,
     raw::{Raw, Written},
 };
 use crate::{
@@ -23,6 +25,8 @@ pub struct Settings {
     pub cluster: Cluster,
     /// What is watched, and how.
     pub watch: Watch,
+    /// A series an object.
+    pub detail: Detail,
     /// Bounds on free-form label values.
     pub caps: Caps,
     /// How it logs.
@@ -135,6 +139,11 @@ impl Settings {
                 wire: read.parsed("watch.wire", wanted)?,
                 page_size: read.number("watch.page_size", 1..=5000)?,
                 timeout: read.time("watch.timeout", 30..=3600)?,
+            },
+            detail: Detail {
+                resources: read.parsed("detail.resources", detail::resources)?,
+                labels: read.parsed("detail.labels", Allowed::parse)?,
+                annotations: read.parsed("detail.annotations", Allowed::parse)?,
             },
             caps: Caps {
                 namespaces: read.number("caps.namespaces", 1..=100_000)?,

@@ -1,8 +1,6 @@
 //! Liveness and readiness, as Kubernetes asks for them.
 
-use bytes::Bytes;
 use http::{Response, StatusCode};
-use http_body_util::Full;
 
 /// Whoever knows how the daemon is.
 pub trait Health: Send + Sync {
@@ -38,14 +36,14 @@ pub enum Verdict {
     Excused,
 }
 
-pub(super) fn livez(health: &dyn Health) -> Response<Full<Bytes>> {
+pub(super) fn livez(health: &dyn Health) -> Response<super::Body> {
     match health.live() {
         Ok(()) => super::text(StatusCode::OK, "ok\n"),
         Err(what) => super::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{what}\n")),
     }
 }
 
-pub(super) fn readyz(health: &dyn Health, query: &str) -> Response<Full<Bytes>> {
+pub(super) fn readyz(health: &dyn Health, query: &str) -> Response<super::Body> {
     let checks = health.ready();
     let waiting = checks.iter().any(|check| check.verdict == Verdict::NotReady);
     let verbose = query.split('&').any(|part| part == "verbose" || part.starts_with("verbose="));

@@ -1,18 +1,24 @@
 //! GET /metrics: what the client can read, of what it asked for.
 
-use std::{io::Write, sync::Arc};
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
 use http::{
     HeaderMap, HeaderName, Response, StatusCode,
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, VARY},
 };
-use http_body_util::Full;
+use http_body_util::Either;
+use hyper::body::{Body, Frame};
 use tokio::time::Instant;
 
 use crate::{
-    exposition::{Collect, Exposition, Format},
+    exposition::{Collect, Exposition, Format, Wanted, catalogue, pieces::Pieces},
+    kinds,
     telemetry::Telemetry,
 };
 
@@ -30,77 +36,107 @@ impl Scrapes {
         Self { collectors, telemetry }
     }
 
-    pub(super) fn answer(&self, headers: &HeaderMap, query: &str) -> Response<Full<Bytes>> {
-        let names = match names(query) {
-            Ok(names) => names,
+    pub(super) fn answer(&self, headers: &HeaderMap, query: &str) -> Response<super::Body> {
+        let wanted = match wanted(query) {
+            Ok(wanted) => wanted,
             Err(message) => return super::text(StatusCode::BAD_REQUEST, message),
         };
         let started = Instant::now();
         let format = format(headers);
-        let mut out = Exposition::new(format, &names);
+        let mut out = Exposition::of(format, wanted);
         for collector in &self.collectors {
             collector.collect(&mut out);
         }
-        let text = out.finish();
-        let (encoding, body) = match accepts_gzip(headers).then(|| gzip(&text)).flatten() {
-            Some(compressed) => ("gzip", compressed),
-            None => ("identity", text),
+        let gzip = accepts_gzip(headers);
+        let pieces = out.pieces(gzip);
+        let bounded = pieces.is_bounded();
+        let telemetry = self.telemetry.clone();
+        let written = Written { pieces, gzip, started, size: 0, telemetry };
+        let mut response = match bounded {
+            // So small that its length can be told.
+            true => super::respond(StatusCode::OK, format.content_type(), written.whole()),
+            false => {
+                super::respond_with(StatusCode::OK, format.content_type(), Either::Right(written))
+            }
         };
-        self.telemetry.scrape(encoding, started.elapsed(), body.len());
-        let mut response = super::respond(StatusCode::OK, format.content_type(), body);
         let headers = response.headers_mut();
         headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
-        if encoding == "gzip" {
+        if gzip {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
         response
     }
 }
 
-/// Compressed, or `None` where that failed.
-fn gzip(text: &[u8]) -> Option<Bytes> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 8), Compression::new(6));
-    encoder.write_all(text).ok()?;
-    encoder.finish().ok().map(Bytes::from)
+/// A scrape that is written while it is read.
+#[derive(Debug)]
+pub struct Written {
+    pieces: Pieces,
+    gzip: bool,
+    started: Instant,
+    size: usize,
+    telemetry: Telemetry,
 }
 
-/// The families named by `name[]`, percent-decoded. Other parameters are for others.
-fn names(query: &str) -> Result<Vec<String>, String> {
-    let mut names = Vec::new();
-    for part in query.split('&') {
-        let Some((key, value)) = part.split_once('=') else {
-            continue;
-        };
-        if decoded(key) == "name[]" {
-            let name = decoded(value);
-            if !crate::exposition::catalogue::ALL.iter().any(|metric| metric.name == name) {
-                return Err(format!(
-                    "no metric is called {name:?}; `kubetally metrics` lists them all\n"
-                ));
-            }
-            names.push(name);
-        }
+impl Written {
+    fn whole(mut self) -> Bytes {
+        let pieces: Vec<Bytes> = std::iter::from_fn(|| self.next()).collect();
+        pieces.concat().into()
     }
-    Ok(names)
+
+    /// The next piece that is not empty; after the last one, the scrape is counted.
+    fn next(&mut self) -> Option<Bytes> {
+        let next = self.pieces.by_ref().find(|piece| !piece.is_empty());
+        match &next {
+            Some(piece) => self.size += piece.len(),
+            None => {
+                let encoding = if self.gzip { "gzip" } else { "identity" };
+                self.telemetry.scrape(encoding, self.started.elapsed(), self.size);
+            }
+        }
+        next
+    }
 }
 
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let code = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(code) if byte == b'%' => {
-                bytes.push(code);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(byte);
-                rest = after;
-            }
+impl Body for Written {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.next().map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+/// What is named by `name[]` and `resource[]`. Other parameters are for others.
+fn wanted(query: &str) -> Result<Wanted, String> {
+    let mut wanted = Wanted::default();
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        match &*key {
+            "name[]" => wanted.families.push(known_family(value.into_owned())?),
+            "resource[]" => wanted.resources.push(known_resource(value.into_owned())?),
+            _ => {}
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    Ok(wanted)
+}
+
+fn known_family(name: String) -> Result<String, String> {
+    let tallies = catalogue::ALL.iter().map(|metric| metric.name);
+    let details = kinds::TABLE.iter().flat_map(|resource| resource.families).map(|of| of.name);
+    match tallies.chain(details).any(|known| known == name) {
+        true => Ok(name),
+        false => Err(format!("no metric is called {name:?}; `kubetally metrics` lists them all\n")),
+    }
+}
+
+fn known_resource(name: String) -> Result<String, String> {
+    match kinds::find(&name) {
+        Some(_) => Ok(name),
+        None => Err(format!("no resource is called {name:?}\n")),
+    }
 }
 
 /// OpenMetrics for who prefers it, else the text format.
@@ -195,12 +231,18 @@ mod tests {
         Ok(vec!["kubetally_pods".to_owned(), "kubetally_objects".to_owned()])
     )]
     fn filters(#[case] query: &str, #[case] expected: Result<Vec<String>, String>) {
-        assert_eq!(names(query), expected);
+        assert_eq!(wanted(query).map(|wanted| wanted.families), expected);
     }
 
     #[test]
     fn an_unknown_name_is_told() {
-        let message = names("name[]=kubetally_podz").expect_err("there is no such metric");
+        let message = wanted("name[]=kubetally_podz").expect_err("there is no such metric");
         assert!(message.contains("kubetally_podz"), "{message}");
+        let message = wanted("resource[]=podz").expect_err("there is no such resource");
+        assert!(message.contains("podz"), "{message}");
+        assert_eq!(
+            wanted("resource[]=pods").map(|wanted| wanted.resources),
+            Ok(vec!["pods".into()])
+        );
     }
 }

@@ -1,26 +1,29 @@
 //! Pods: phases, readiness, scheduling, containers that wait, restart and terminate.
 
+mod detail;
+mod object;
+
 use std::{
     hash::{BuildHasher, Hash, Hasher},
     sync::Arc,
 };
 
 use hashbrown::DefaultHashBuilder;
+pub use object::Pod;
+use object::{ContainerStatus, Terminated};
 
 use crate::{
     config::settings::Caps,
-    exposition::{Collect, Exposition, catalogue},
+    exposition::{
+        Collect, Exposition, catalogue,
+        detail::{Extra, Family, Samples},
+    },
     label::label,
     store::{
         Context, Key, Kind, Origin, Tally,
         tally::{Cap, Counters, Histogram, Nothing, Table},
     },
-    wire::{
-        message::{message, object},
-        meta::Meta,
-        text::Text,
-        values::Time,
-    },
+    wire::meta::Meta,
 };
 
 label! {
@@ -55,74 +58,6 @@ label! {
 
 /// Pods.
 pub struct Pods;
-
-message! {
-    /// A pod, as far as it is read.
-    pub struct Pod<'a> {
-        1 "metadata" metadata: Meta<'a>,
-        2 "spec" spec: Spec<'a>,
-        3 "status" status: Status<'a>,
-    }
-}
-
-object!(Pod);
-
-message! {
-    struct Spec<'a> {
-        10 "nodeName" node_name: Text<'a>,
-    }
-}
-
-message! {
-    struct Status<'a> {
-        1 "phase" phase: Text<'a>,
-        9 "qosClass" qos_class: Text<'a>,
-        2 "conditions" conditions: Vec<Condition<'a>>,
-        8 "containerStatuses" container_statuses: Vec<ContainerStatus<'a>>,
-        10 "initContainerStatuses" init_container_statuses: Vec<ContainerStatus<'a>>,
-    }
-}
-
-message! {
-    struct Condition<'a> {
-        1 "type" kind: Text<'a>,
-        2 "status" status: Text<'a>,
-        5 "reason" reason: Text<'a>,
-        4 "lastTransitionTime" last_transition_time: Time,
-    }
-}
-
-message! {
-    struct ContainerStatus<'a> {
-        1 "name" name: Text<'a>,
-        5 "restartCount" restart_count: i64,
-        2 "state" state: State<'a>,
-        3 "lastState" last_state: State<'a>,
-    }
-}
-
-message! {
-    struct State<'a> {
-        1 "waiting" waiting: Option<Waiting<'a>>,
-        3 "terminated" terminated: Option<Terminated<'a>>,
-    }
-}
-
-message! {
-    struct Waiting<'a> {
-        1 "reason" reason: Text<'a>,
-    }
-}
-
-message! {
-    struct Terminated<'a> {
-        3 "reason" reason: Text<'a>,
-        1 "exitCode" exit_code: i64,
-        5 "startedAt" started_at: Time,
-        6 "finishedAt" finished_at: Time,
-        7 "containerID" container_id: Text<'a>,
-    }
-}
 
 /// What is kept of a pod.
 #[derive(Debug)]
@@ -189,6 +124,11 @@ impl Kind for Pods {
     type Object<'a> = Pod<'a>;
     type Facts = Facts;
     type Tally = Counted;
+    const FAMILIES: &'static [Family] = detail::Series::FAMILIES;
+
+    fn detail(pod: &Pod<'_>, extra: &Extra, out: &mut Samples) {
+        detail::detail(pod, extra, out);
+    }
 
     fn fold(
         tally: &mut Counted,
@@ -468,12 +408,6 @@ impl Facts {
     }
 }
 
-impl<'a> Status<'a> {
-    fn condition(&self, kind: &str) -> Option<&Condition<'a>> {
-        self.conditions.iter().find(|condition| &*condition.kind == kind)
-    }
-}
-
 fn phase(text: &str) -> Phase {
     let known = Phase::ALL.iter().find(|phase| phase.as_str() == text);
     known.copied().unwrap_or(Phase::Unknown)
@@ -485,8 +419,7 @@ fn qos(text: &str) -> Qos {
 
 /// The kind of the owner that manages the pod, `none` without.
 fn owner<'o>(meta: &'o Meta<'_>) -> &'o str {
-    let controller = meta.owner_references.iter().find(|owner| owner.controller);
-    controller.map_or("none", |owner| &owner.kind)
+    meta.controller().map_or("none", |owner| &owner.kind)
 }
 
 #[cfg(test)]

@@ -4,7 +4,11 @@ use std::{marker::PhantomData, ops::AddAssign};
 
 use crate::{
     config::settings::Caps,
-    exposition::{Collect, Exposition, catalogue::Metric},
+    exposition::{
+        Collect, Exposition,
+        catalogue::Metric,
+        detail::{Extra, Family, Samples},
+    },
     store::{Context, Key, Kind, Tally, tally::Table},
     wire::{Decode, meta::Object},
 };
@@ -17,6 +21,11 @@ pub trait Stated: Send + Sync + 'static {
     const METRIC: &'static Metric;
     /// The states, as the label has them.
     const STATES: &'static [&'static str];
+    /// The families of per-object series, in the order of the exposition.
+    const FAMILIES: &'static [Family] = &[];
+
+    /// Says what one object shows of these families; `out` has begun none yet.
+    fn detail(_object: &Self::Object<'_>, _extra: &Extra, _out: &mut Samples) {}
 
     /// Where the object's state stands among them.
     fn state(object: &Self::Object<'_>) -> usize;
@@ -39,6 +48,11 @@ impl<K: Stated> Kind for OneState<K> {
     type Object<'a> = K::Object<'a>;
     type Facts = usize;
     type Tally = Counted<K>;
+    const FAMILIES: &'static [Family] = K::FAMILIES;
+
+    fn detail(object: &K::Object<'_>, extra: &Extra, out: &mut Samples) {
+        K::detail(object, extra, out);
+    }
 
     fn fold(
         tally: &mut Counted<K>,

@@ -9,9 +9,18 @@ use super::{
     *,
 };
 use crate::{
+    exposition::{Format, Wanted, detail::families},
     kinds::{event::Events, pod::Pods},
     wire::meta::Partial,
 };
+
+families! {
+    /// What a thing shows.
+    pub enum Thing {
+        Info = "thing_info", gauge, Stable, "A thing.";
+        Created = "thing_created", gauge, Stable, "When it was created.";
+    }
+}
 
 /// A kind that counts how often it was told of an object.
 struct Things;
@@ -26,6 +35,14 @@ impl Kind for Things {
     type Object<'a> = Partial<'a>;
     type Facts = ();
     type Tally = Told;
+    const FAMILIES: &'static [Family] = Thing::FAMILIES;
+
+    fn detail(thing: &Partial<'_>, _: &Extra, out: &mut Samples) {
+        let meta = &thing.metadata;
+        out.begin(&[("namespace", &meta.namespace), ("thing", &meta.name)]);
+        out.add(Thing::Info, &[], 1.0);
+        out.maybe(Thing::Created, meta.creation_timestamp.sample());
+    }
 
     fn fold(
         tally: &mut Told,
@@ -272,4 +289,97 @@ proptest! {
             assert_sound(&rig.text());
         }
     }
+}
+
+/// The lines of per-object series, in any order.
+fn series(store: &Store<Things>, wanted: Wanted) -> Vec<String> {
+    let mut out = Exposition::of(Format::Text, wanted);
+    store.snapshot().expect("it is listed").collect(&mut out);
+    let text = out.finish();
+    let text = std::str::from_utf8(&text).expect("UTF-8");
+    let mut lines: Vec<_> =
+        text.lines().filter(|l| l.starts_with("thing_")).map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+fn made(name: &str, version: u64, created: &str) -> String {
+    let metadata = json!({
+        "name": name,
+        "namespace": "shop",
+        "resourceVersion": version.to_string(),
+        "creationTimestamp": created,
+    });
+    json!({"metadata": metadata}).to_string()
+}
+
+#[test]
+fn each_object_shows_its_series_until_it_is_gone() {
+    let caps = Caps { namespaces: 9, reasons: 9, nodes: 9 };
+    let mut store = Store::<Things>::new("things", &[], &caps);
+    store.show_details(Extra::default());
+    let list = |store: &mut Store<Things>, things: &[String]| {
+        store.begin_list(0);
+        for thing in things {
+            let bytes = thing.as_bytes();
+            let payload = Payload { encoding: crate::wire::Encoding::Json, event: false, bytes };
+            store.list(0, payload, 0).expect("a thing");
+        }
+        store.end_list(0, 0);
+    };
+    let day = "1970-01-02T00:00:00Z";
+    list(&mut store, &[made("a", 1, day), made("b", 2, "")]);
+    let all = Wanted::default;
+    assert_eq!(
+        series(&store, all()),
+        [
+            "thing_created{namespace=\"shop\",thing=\"a\"} 86400",
+            "thing_info{namespace=\"shop\",thing=\"a\"} 1",
+            "thing_info{namespace=\"shop\",thing=\"b\"} 1",
+        ]
+    );
+    list(&mut store, &[made("b", 3, day), made("c", 4, "")]);
+    assert_eq!(
+        series(&store, all()),
+        [
+            "thing_created{namespace=\"shop\",thing=\"b\"} 86400",
+            "thing_info{namespace=\"shop\",thing=\"b\"} 1",
+            "thing_info{namespace=\"shop\",thing=\"c\"} 1",
+        ]
+    );
+    let one = Wanted { families: vec!["thing_created".into()], ..Wanted::default() };
+    assert_eq!(series(&store, one).len(), 1);
+    let other = Wanted { resources: vec!["pods".into()], ..Wanted::default() };
+    assert_eq!(series(&store, other), Vec::<String>::new());
+}
+
+#[rstest]
+#[case(Format::Text)]
+#[case(Format::OpenMetrics)]
+fn a_compressed_scrape_says_the_same(#[case] format: Format) {
+    use std::io::Read;
+    let caps = Caps { namespaces: 9, reasons: 9, nodes: 9 };
+    let mut store = Store::<Things>::new("things", &[], &caps);
+    store.show_details(Extra::default());
+    store.begin_list(0);
+    for at in 0..1_000 {
+        let thing = made(&format!("thing-{at}"), at + 1, "1970-01-02T00:00:00Z");
+        let bytes = thing.as_bytes();
+        let payload = Payload { encoding: crate::wire::Encoding::Json, event: false, bytes };
+        store.list(0, payload, 0).expect("a thing");
+    }
+    store.end_list(0, 0);
+    let scrape = |gzip| {
+        let mut out = Exposition::of(format, Wanted::default());
+        store.snapshot().expect("it is listed").collect(&mut out);
+        out.pieces(gzip).collect::<Vec<_>>().concat()
+    };
+    let plain = String::from_utf8(scrape(false)).expect("UTF-8");
+    let compressed = scrape(true);
+    assert!(compressed.len() < plain.len() / 10, "{} bytes", compressed.len());
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(compressed.as_slice()).read_to_string(&mut text).expect("gzip");
+    assert_eq!(text, plain);
+    assert_eq!(plain.lines().filter(|line| line.starts_with("# TYPE thing_info ")).count(), 1);
+    assert_eq!(plain.ends_with("# EOF\n"), format == Format::OpenMetrics);
 }

@@ -4,7 +4,7 @@ use super::{
     DecodeError,
     message::{message, object},
     text::Text,
-    values::Time,
+    values::{Map, Time},
 };
 
 /// An object as it is on the wire.
@@ -30,6 +30,10 @@ message! {
         8 "creationTimestamp" pub creation_timestamp: Time,
         /// When its deletion was asked for, empty if it was not.
         9 "deletionTimestamp" pub deletion_timestamp: Time,
+        /// Its labels.
+        11 "labels" pub labels: Map<'a>,
+        /// Its annotations.
+        12 "annotations" pub annotations: Map<'a>,
         /// Its owners.
         13 "ownerReferences" pub owner_references: Vec<Owner<'a>>,
     }
@@ -40,6 +44,8 @@ message! {
     pub struct Owner<'a> {
         /// The owner's kind.
         1 "kind" pub kind: Text<'a>,
+        /// The owner's name.
+        3 "name" pub name: Text<'a>,
         /// Whether it is the one that manages the object.
         6 "controller" pub controller: bool,
     }
@@ -55,7 +61,13 @@ message! {
 
 object!(Partial);
 
-impl Meta<'_> {
+impl<'a> Meta<'a> {
+    /// The owner that manages the object.
+    #[must_use]
+    pub fn controller(&self) -> Option<&Owner<'a>> {
+        self.owner_references.iter().find(|owner| owner.controller)
+    }
+
     /// The resourceVersion as the number it is: resourceVersions of one resource compare as
     /// integers (Kubernetes API concepts, "Resource versions").
     ///

@@ -31,6 +31,13 @@ impl Time {
         self.seconds().map(|seconds| seconds as f64)
     }
 
+    /// In whole seconds since 1970, as a sample has it; where there is none, the beginning of the
+    /// year 1, which is what Go's `Unix()` makes of it.
+    #[must_use]
+    pub fn unix(self) -> f64 {
+        self.sample().unwrap_or(-62_135_596_800.0)
+    }
+
     /// Whether there is one.
     #[must_use]
     pub const fn is_set(self) -> bool {
@@ -46,8 +53,14 @@ impl<'de> Deserialize<'de> for Time {
 
 impl Field<'_> for Time {
     fn take(&mut self, value: Value<'_>) -> Result<(), DecodeError> {
+        let bytes = value.bytes()?;
+        // A time that is none is written all the same, as nothing (apimachinery, `Time.Marshal`).
+        if bytes.is_empty() {
+            self.0 = None;
+            return Ok(());
+        }
         let (mut seconds, mut nanos) = (0_i64, 0_i64);
-        for field in protobuf::Fields::new(value.bytes()?) {
+        for field in protobuf::Fields::new(bytes) {
             match field? {
                 (1, value) => seconds.take(value)?,
                 (2, value) => nanos.take(value)?,
@@ -178,6 +191,23 @@ impl Quantity<'_> {
     #[must_use]
     pub fn milli(&self) -> Option<i64> {
         self.scaled(3)
+    }
+
+    /// The amount as a sample has it, in whole units.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a sample is a float")]
+    pub fn whole(&self) -> Option<f64> {
+        self.value().map(|value| value as f64)
+    }
+
+    /// The amount as a sample has it, to the thousandth where thousandths can be counted.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a sample is a float")]
+    pub fn decimal(&self) -> Option<f64> {
+        match self.value()? {
+            large if large > i64::MAX / 1_000 => Some(large as f64),
+            _ => self.milli().map(|milli| milli as f64 / 1_000.0),
+        }
     }
 
     /// The amount times ten to this power, away from zero; what does not fit is the largest number
@@ -357,6 +387,8 @@ mod tests {
         let mut time = Time::default();
         time.take(Value::Bytes(&[0x08, 0x81, 0xee, 0x91, 0xd8, 0x06, 0x10, 0])).expect("a time");
         assert_eq!(time.seconds(), Some(1_795_454_721));
+        time.take(Value::Bytes(&[])).expect("no time");
+        assert_eq!(time, Time(None));
         let mut word = Word::default();
         word.take(Value::Bytes(&[0x08, 1, 0x10, 0, 0x1a, 3, b'2', b'5', b'%'])).expect("a word");
         assert_eq!(&*word.0, "25%");

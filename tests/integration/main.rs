@@ -6,6 +6,8 @@ mod binary;
 mod cli;
 /// The daemon as a process, for as long as a test needs it.
 mod daemon;
+/// A series an object, as kube-state-metrics has it.
+mod detail;
 /// The pages under `docs/` say what the binary does.
 mod docs;
 #[path = "../support/eventually.rs"]

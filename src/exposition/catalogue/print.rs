@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use super::{ALL, Metric, Stability};
-use crate::config::settings::Caps;
+use super::{ALL, Stability};
+use crate::{config::settings::Caps, exposition::detail::Family};
 
 /// In which form the catalogue is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -18,13 +18,17 @@ pub enum Form {
     Markdown,
 }
 
-/// The catalogue, with the bounds that these caps and so many watched resources give.
+/// The per-object families of a resource: its plural and the families.
+pub type Detailed = (&'static str, &'static [Family]);
+
+/// The catalogue, with the bounds that these caps and so many watched resources give, and the
+/// per-object families.
 #[must_use]
-pub fn print(form: Form, caps: &Caps, resources: usize) -> String {
+pub fn print(form: Form, caps: &Caps, resources: usize, detailed: &[Detailed]) -> String {
     match form {
-        Form::Text => text(caps, resources),
-        Form::Json => json(caps, resources),
-        Form::Markdown => markdown(caps, resources),
+        Form::Text => text(caps, resources, detailed),
+        Form::Json => json(caps, resources, detailed),
+        Form::Markdown => markdown(caps, resources, detailed),
     }
 }
 
@@ -32,14 +36,14 @@ fn total(caps: &Caps, resources: usize) -> usize {
     ALL.iter().map(|metric| metric.bound(caps, resources)).sum()
 }
 
-const fn stability(metric: &Metric) -> &'static str {
-    match metric.stability {
+const fn stability(stability: Stability) -> &'static str {
+    match stability {
         Stability::Stable => "stable",
         Stability::Experimental => "experimental",
     }
 }
 
-fn text(caps: &Caps, resources: usize) -> String {
+fn text(caps: &Caps, resources: usize, detailed: &[Detailed]) -> String {
     let mut out = String::new();
     for metric in ALL {
         let labels = match metric.labels {
@@ -52,7 +56,7 @@ fn text(caps: &Caps, resources: usize) -> String {
             "{}{labels}\n    {}, {}, at most {} series\n    {}\n",
             metric.name,
             metric.kind.as_str(),
-            stability(metric),
+            stability(metric.stability),
             metric.bound(caps, resources),
             metric.help,
         )
@@ -67,10 +71,19 @@ fn text(caps: &Caps, resources: usize) -> String {
         total(caps, resources),
     )
     .unwrap_or_default();
+    for (resource, families) in detailed {
+        writeln!(out, "\nA series an object, with --detail {resource}:\n").unwrap_or_default();
+        for family in *families {
+            let (name, kind) = (family.name, family.kind());
+            let stability = stability(family.stability);
+            writeln!(out, "{name}\n    {kind}, {stability}\n    {}\n", family.help)
+                .unwrap_or_default();
+        }
+    }
     out
 }
 
-fn json(caps: &Caps, resources: usize) -> String {
+fn json(caps: &Caps, resources: usize, detailed: &[Detailed]) -> String {
     let metrics: Vec<_> = ALL
         .iter()
         .map(|metric| {
@@ -80,15 +93,28 @@ fn json(caps: &Caps, resources: usize) -> String {
                 "labels": metric.label_names(),
                 "buckets": metric.kind.buckets(),
                 "max_series": metric.bound(caps, resources),
-                "stability": stability(metric),
+                "stability": stability(metric.stability),
                 "help": metric.help,
             })
         })
         .collect();
-    format!("{:#}\n", json!({"metrics": metrics, "max_series": total(caps, resources)}))
+    let families = detailed.iter().flat_map(|(resource, families)| {
+        families.iter().map(move |family| {
+            json!({
+                "name": family.name,
+                "type": family.kind(),
+                "resource": resource,
+                "stability": stability(family.stability),
+                "help": family.help,
+            })
+        })
+    });
+    let details: Vec<_> = families.collect();
+    let total = total(caps, resources);
+    format!("{:#}\n", json!({"metrics": metrics, "max_series": total, "details": details}))
 }
 
-fn markdown(caps: &Caps, resources: usize) -> String {
+fn markdown(caps: &Caps, resources: usize, detailed: &[Detailed]) -> String {
     let Caps { namespaces, reasons, nodes } = caps;
     let mut out = format!(
         "# Metrics\n\n\
@@ -109,10 +135,32 @@ fn markdown(caps: &Caps, resources: usize) -> String {
             metric.kind.as_str(),
             metric.label_names().join(", "),
             metric.bound(caps, resources),
-            stability(metric),
+            stability(metric.stability),
             metric.help,
         )
         .unwrap_or_default();
+    }
+    if !detailed.is_empty() {
+        out.push_str(
+            "\n## A series an object\n\n\
+             With `--detail`, for as many objects as there are; names, labels and values are those \
+             of kube-state-metrics.\n\n\
+             | name | type | resource | stability | what |\n\
+             | --- | --- | --- | --- | --- |\n",
+        );
+    }
+    for (resource, families) in detailed {
+        for family in *families {
+            writeln!(
+                out,
+                "| `{}` | {} | {resource} | {} | {} |",
+                family.name,
+                family.kind(),
+                stability(family.stability),
+                family.help,
+            )
+            .unwrap_or_default();
+        }
     }
     out
 }

@@ -1,0 +1,151 @@
+//! A scrape piece by piece, as it is written: the tallies, then the per-object series family by
+//! family. Nothing is held but handles to what is shown, so that a slow reader costs no memory.
+
+use std::vec;
+
+use bytes::Bytes;
+
+use super::{
+    Format,
+    blocks::{Places, Snapshot},
+    detail::Family,
+    gzip::{Block, HEAD, Tail},
+};
+
+/// The level that what is written once is compressed at.
+const LEVEL: u32 = 6;
+
+/// One family of per-object series at one moment.
+#[derive(Clone, Debug)]
+pub struct Detail {
+    snapshot: Snapshot,
+    family: u8,
+    of: &'static Family,
+}
+
+impl Detail {
+    /// Every family of a resource.
+    pub fn all(snapshot: &Snapshot) -> impl Iterator<Item = Self> {
+        let families = (0..).zip(snapshot.families());
+        families.map(|(family, of)| Self { snapshot: snapshot.clone(), family, of })
+    }
+
+    /// The family.
+    #[must_use]
+    pub const fn family(&self) -> &'static Family {
+        self.of
+    }
+
+    /// OpenMetrics names a counter's family without `_total`.
+    fn header(&self, format: Format) -> Vec<u8> {
+        let Family { name, counter, help, .. } = self.of;
+        let name = match format {
+            Format::OpenMetrics if *counter => name.trim_end_matches("_total"),
+            _ => name,
+        };
+        let kind = self.of.kind();
+        format!("# HELP {name} {help}\n# TYPE {name} {kind}\n").into_bytes()
+    }
+}
+
+/// The pieces of a scrape, in order.
+#[derive(Debug)]
+pub struct Pieces {
+    format: Format,
+    tallies: Option<Bytes>,
+    details: vec::IntoIter<Detail>,
+    /// The family under way, and its next piece.
+    current: Option<(Detail, usize)>,
+    places: Places,
+    /// The family before.
+    family: Option<u8>,
+    end: Option<&'static [u8]>,
+    gzip: Option<Gzip>,
+}
+
+#[derive(Debug, Default)]
+struct Gzip {
+    begun: bool,
+    tail: Tail,
+}
+
+impl Pieces {
+    /// Tallies that were written, then these families; compressed or not.
+    #[must_use]
+    pub fn new(format: Format, tallies: Bytes, details: Vec<Detail>, gzip: bool) -> Self {
+        Self {
+            format,
+            tallies: Some(tallies),
+            details: details.into_iter(),
+            current: None,
+            places: Places::default(),
+            family: None,
+            end: (format == Format::OpenMetrics).then_some(b"# EOF\n"),
+            gzip: gzip.then(Gzip::default),
+        }
+    }
+
+    /// Whether there are per-object series, of which there is no bound.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        self.details.as_slice().is_empty()
+    }
+
+    /// What comes before the per-object series, between and after them.
+    fn text(&mut self, text: &[u8]) -> Bytes {
+        match &self.gzip {
+            None => Bytes::copy_from_slice(text),
+            Some(_) => self.block(&Block::new(text, LEVEL)),
+        }
+    }
+
+    fn block(&mut self, block: &Block) -> Bytes {
+        let Some(gzip) = &mut self.gzip else { return Bytes::new() };
+        gzip.tail.add(block);
+        match std::mem::replace(&mut gzip.begun, true) {
+            true => block.bytes.clone(),
+            false => [HEAD, &block.bytes].concat().into(),
+        }
+    }
+
+    fn piece(&mut self, detail: &Detail, piece: usize) -> Bytes {
+        match &self.gzip {
+            None => detail.snapshot.text(detail.family, piece, &mut self.places).into(),
+            Some(_) => {
+                let block = detail.snapshot.block(detail.family, piece);
+                block.map_or_else(Bytes::new, |block| self.block(block))
+            }
+        }
+    }
+}
+
+impl Iterator for Pieces {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        if let Some(tallies) = self.tallies.take() {
+            return Some(self.text(&tallies));
+        }
+        if let Some((detail, piece)) = self.current.take()
+            && piece < detail.snapshot.pieces()
+        {
+            let bytes = self.piece(&detail, piece);
+            self.current = Some((detail, piece + 1));
+            return Some(bytes);
+        }
+        if let Some(detail) = self.details.next() {
+            let header = detail.header(self.format);
+            if self.family.is_none_or(|before| detail.family <= before) {
+                // Of another resource.
+                self.places = Places::default();
+            }
+            self.family = Some(detail.family);
+            self.current = Some((detail, 0));
+            return Some(self.text(&header));
+        }
+        if let Some(end) = self.end.take() {
+            return Some(self.text(end));
+        }
+        self.gzip.take().map(|gzip| gzip.tail.bytes())
+    }
+}

@@ -1,0 +1,104 @@
+use std::{collections::BTreeMap, fs, io::Read, path::Path};
+
+use flate2::read::GzDecoder;
+use kubetally::sim::Options;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::rig::{Cluster, Watching, pod};
+
+const DETAIL: [(&str, &str); 3] =
+    [("detail.resources", "pods"), ("detail.labels", "pods=[*]"), ("watch.resources", "pods")];
+
+fn recorded(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ksm").join(file);
+    fs::read_to_string(path).expect("a recording")
+}
+
+/// Name and labels in order, to the value; and each family's type.
+fn parsed(text: &str) -> BTreeMap<String, String> {
+    let mut series = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with("# HELP")) {
+        let (name, value) = line.rsplit_once(' ').expect("a sample");
+        let name = match name.split_once('{') {
+            None => name.to_owned(),
+            Some((name, labels)) => {
+                let labels = labels.trim_end_matches('}');
+                let mut labels: Vec<_> =
+                    labels.split("\",").map(|l| l.trim_end_matches('"')).collect();
+                labels.sort_unstable();
+                format!("{name}{{{}}}", labels.join("|"))
+            }
+        };
+        let value = value.parse::<f64>().map_or_else(|_| value.to_owned(), |n| n.to_string());
+        assert!(series.insert(name.clone(), value).is_none(), "{name} twice");
+    }
+    series
+}
+
+async fn watching() -> (Cluster, Watching) {
+    let cluster = Cluster::start(Options::default()).await;
+    let list: Value = serde_json::from_str(&recorded("pods.json")).expect("a list");
+    cluster.sim.load("pods", list["items"].as_array().expect("items"), 100_000);
+    let daemon = cluster.watch(&DETAIL).await;
+    daemon.until_ready().await;
+    (cluster, daemon)
+}
+
+#[tokio::test]
+async fn a_scrape_has_what_kube_state_metrics_has() {
+    let (_cluster, daemon) = watching().await;
+    let (status, text) = daemon.get("/metrics?resource[]=pods").await;
+    assert_eq!(status, 200);
+    let (ours, reference) = (parsed(&text), parsed(&recorded("pods.txt")));
+    assert!(reference.len() > 700);
+    let differs: Vec<_> = reference.iter().filter(|(name, v)| ours.get(*name) != Some(v)).collect();
+    assert!(
+        differs.is_empty(),
+        "{} differ: {:#?}",
+        differs.len(),
+        &differs[..differs.len().min(5)]
+    );
+    let more: Vec<_> = ours.keys().filter(|name| !reference.contains_key(*name)).collect();
+    assert!(more.is_empty(), "{more:#?}");
+}
+
+#[tokio::test]
+async fn tallies_and_series_stand_in_one_scrape_and_follow_changes() {
+    let (cluster, daemon) = watching().await;
+    const NEW: &str = "kube_pod_status_phase{namespace=\"shop\",pod=\"new\"";
+    let before = daemon.scrape().await;
+    assert!(before.starting(NEW).is_empty());
+    assert!(before.value("kubetally_objects{resource=\"pods\"}") > 5.0);
+    cluster.sim.put("pods", pod("shop", "new", "Running"));
+    let running = |scrape: &crate::rig::Scrape, phase: &str| {
+        let held = scrape.starting(NEW);
+        held.len() == 1 && held.keys().all(|name| name.contains(&format!("phase=\"{phase}\"")))
+    };
+    daemon.until("the new pod", |scrape| running(scrape, "Running")).await;
+    cluster.sim.put("pods", pod("shop", "new", "Succeeded"));
+    daemon.until("its end", |scrape| running(scrape, "Succeeded")).await;
+}
+
+#[tokio::test]
+async fn a_compressed_scrape_is_one_gzip_member_of_the_same_text() {
+    let (_cluster, daemon) = watching().await;
+    let (_, plain) = daemon.get("/metrics?resource[]=pods").await;
+    for round in ["first", "from what was compressed before"] {
+        let mut stream = TcpStream::connect(daemon.address).await.expect("a connection");
+        let request =
+            "GET /metrics?resource[]=pods HTTP/1.0\r\nHost: t\r\nAccept-Encoding: gzip\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("an answer");
+        let at = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
+        let mut decoder = GzDecoder::new(&answer[at..]);
+        let mut text = String::new();
+        decoder.read_to_string(&mut text).expect("gzip");
+        assert_eq!(text, plain, "{round}");
+        assert!(decoder.into_inner().is_empty(), "something follows the member");
+    }
+}

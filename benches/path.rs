@@ -11,7 +11,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use flate2::{Compression, write::GzEncoder};
 use kubetally::{
     config::Sources,
-    exposition::{Collect, Exposition, Format},
+    exposition::{Collect, Exposition, Format, detail::Extra},
     kinds,
     sim::workload::{Workload, Write as Change},
     store::{Shared, Shown},
@@ -54,6 +54,31 @@ fn list(store: &Shared, pods: &[String]) {
     store.end_list(0, NOW);
 }
 
+/// A store that shows a series an object.
+fn detailed(pods: &[String]) -> Shared {
+    let store = store();
+    store.lock().expect("nobody panics").show_details(Extra::default());
+    list(&store, pods);
+    store
+}
+
+/// The scrape of every pod's series, written piece by piece; gives its size.
+fn details(shown: &Shown, gzip: bool) -> usize {
+    let mut out = Exposition::new(Format::Text, &[]);
+    shown.collect(&mut out);
+    out.pieces(gzip).map(|piece| piece.len()).sum()
+}
+
+fn per_object(criterion: &mut Criterion, pods: &[String]) {
+    let store = detailed(pods);
+    let shown = Shown(Arc::clone(&store));
+    let mut group = criterion.benchmark_group("details");
+    group.sample_size(10).throughput(Throughput::Elements(u64::from(PODS)));
+    group.bench_function("plain", |bench| bench.iter(|| details(&shown, false)));
+    group.bench_function("gzip, nothing changed", |bench| bench.iter(|| details(&shown, true)));
+    group.finish();
+}
+
 fn benches(criterion: &mut Criterion) {
     let pods = pods();
     let filled = store();
@@ -88,6 +113,8 @@ fn benches(criterion: &mut Criterion) {
         );
     });
     group.finish();
+
+    per_object(criterion, &pods);
 
     let shown = Shown(Arc::clone(&filled));
     let mut group = criterion.benchmark_group("scrape");

@@ -391,7 +391,6 @@ impl Collect for Client {
 }
 
 /// Whole seconds fit a float up to the year 285,000,000.
-#[allow(clippy::cast_precision_loss)]
 const fn seconds(time: i64) -> f64 {
     time as f64
 }

@@ -122,14 +122,10 @@ impl Pair {
     /// Sends a request that differs in what each server has said before.
     async fn get_each(&mut self, who: Who, paths: [&str; 2]) -> [Answer; 2] {
         let [real, sim] = paths;
-        let real = self.real.of(who).get(real).await.expect("an answer");
-        let asked = self.sim.of(who).get(sim).await;
-        // A 401 is the last answer of its connection, whose end may come first.
-        let sim = match asked {
-            Ok(answer) => answer,
-            Err(_) => self.sim.of(who).get(sim).await.expect("an answer"),
-        };
         let what = format!("{who:?} {}", paths[0]);
+        let no_answer = |error| panic!("{what}: {error}");
+        let real = self.real.of(who).get(real).await.unwrap_or_else(no_answer);
+        let sim = self.sim.of(who).get(sim).await.unwrap_or_else(no_answer);
         self.compare(&what, "status", &real.status, &sim.status);
         self.compare(&what, "headers", &headers(&real.headers), &headers(&sim.headers));
         self.compare(&what, "body", &masked(&real.body), &masked(&sim.body));

@@ -171,8 +171,16 @@ impl Api {
 
     /// Sends a request and reads its whole answer.
     pub async fn send(&self, call: &Call) -> Result<Answer, String> {
-        let whole = async {
+        let once = async || {
             whole(self.open(call.method.clone(), &call.path, call.body.as_ref()).await?).await
+        };
+        let whole = async {
+            match once().await {
+                // After a 401 both servers say GOAWAY; whom it meets asks again, as clients do
+                // (RFC 9113, 6.8).
+                Err(error) if call.method == Method::GET && error.ends_with(GOAWAY) => once().await,
+                answer => answer,
+            }
         };
         timeout(REQUEST, whole).await.map_err(|_| format!("no answer within {REQUEST:?}"))?
     }
@@ -249,6 +257,11 @@ async fn whole(response: Response<Incoming>) -> Result<Answer, String> {
     Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
 }
 
-fn text(error: impl ToString) -> String {
-    error.to_string()
+/// How an error ends that is a GOAWAY without a fault.
+const GOAWAY: &str = "connection error received: not a result of an error";
+
+/// An error with what led to it.
+fn text(error: impl std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

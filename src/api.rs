@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod connection;
+pub mod count;
 pub mod credentials;
 pub mod endpoint;
 pub mod exec;

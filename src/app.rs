@@ -13,7 +13,7 @@ use std::{
 use anyhow::Context;
 use tokio::{
     net::TcpListener,
-    sync::watch,
+    sync::{Semaphore, watch},
     task::JoinSet,
     time::{Instant, interval, timeout},
 };
@@ -59,6 +59,8 @@ const RELOAD: Duration = Duration::from_secs(5);
 const INSECURE: Duration = Duration::from_secs(60);
 /// How long a scraper may take for its request's head.
 const HEAD: Duration = Duration::from_secs(10);
+/// Lists at a time: what each asks of the server and of us is bounded, their number has to be too.
+const LISTS: usize = 4;
 /// How long a required cluster may take to answer at the start.
 const REQUIRED: Duration = Duration::from_secs(15);
 
@@ -195,6 +197,7 @@ impl Daemon {
         let mut board = Board::default();
         let mut collectors: Vec<Arc<dyn Collect>> = Vec::new();
         let rotations = watch::Sender::new(0);
+        let turns = Arc::new(Semaphore::new(LISTS));
         for watched in &settings.watch.resources {
             let resource = watched.resource;
             let namespaces =
@@ -220,6 +223,7 @@ impl Daemon {
                     scope,
                     telemetry: self.telemetry.clone(),
                     row: board.add(resource.name, namespace),
+                    turns: Arc::clone(&turns),
                     tuning: self.tuning.subscribe(),
                     rotations: rotations.subscribe(),
                     seed: fastrand::u64(..),

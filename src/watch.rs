@@ -3,7 +3,9 @@
 pub mod backoff;
 pub mod board;
 pub mod driver;
+pub mod listing;
 pub mod machine;
+pub mod progress;
 pub mod trouble;
 
 use crate::label::label;

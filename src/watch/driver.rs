@@ -8,13 +8,14 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{
-    sync::watch,
+    sync::{Semaphore, watch},
     time::{Instant, sleep_until, timeout_at},
 };
 
 use super::{
     Activity, EndCause, Op, SyncMode,
     board::Row,
+    listing::Listing,
     machine::{Action, FailureKind, Input, Machine, Options, Request},
     trouble::{Tell, Trouble},
 };
@@ -30,13 +31,9 @@ use crate::{
     telemetry::Telemetry,
     wire::{
         DecodeError, Notification, Payload,
-        stream::{Events, Items, notification},
+        stream::{Events, Items, LARGEST, notification},
     },
 };
-
-/// The largest line of a watch, and the largest item of a list: etcd takes objects of 1.5 MiB, and
-/// escapes can make six bytes of one.
-const OBJECT: usize = 10 * 1024 * 1024;
 
 /// What of a watcher can be changed while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +58,8 @@ pub struct Parts {
     pub telemetry: Telemetry,
     /// Where its state shows.
     pub row: Arc<Row>,
+    /// Lists take turns: so many of all watchers at a time.
+    pub turns: Arc<Semaphore>,
     /// What can be changed while it runs.
     pub tuning: watch::Receiver<Tuning>,
     /// Grows when connections should be made anew.
@@ -80,6 +79,7 @@ pub struct Watcher {
     actions: Vec<Action>,
     next: Option<Request>,
     list_began: Instant,
+    listing: Listing,
     trouble: Trouble,
 }
 
@@ -105,6 +105,7 @@ impl Watcher {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let epoch = Instant::now();
+        let listing = Listing::new(Arc::clone(&parts.turns));
         let machine = Machine::new(options(&parts), Duration::ZERO, parts.seed);
         Self {
             parts,
@@ -115,6 +116,7 @@ impl Watcher {
             actions: Vec::new(),
             next: None,
             list_began: epoch,
+            listing,
             trouble: Trouble::default(),
         }
     }
@@ -140,7 +142,13 @@ impl Watcher {
             let deadline = self.epoch + self.machine.deadline();
             tokio::select! {
                 chunk = next_chunk(&mut self.stream) => self.received(chunk),
-                () = sleep_until(deadline) => self.input(Input::Timer),
+                () = sleep_until(deadline) => {
+                    if self.machine.list_due() {
+                        self.listing.wait_for_turn(&self.parts.row).await;
+                    }
+                    self.input(Input::Timer);
+                }
+                () = self.listing.counted() => {}
                 Ok(()) = self.parts.rotations.changed() => self.input(Input::Rotated),
             }
         }
@@ -156,14 +164,17 @@ impl Watcher {
         match opened {
             Ok(Ok(answer)) => {
                 let reader = match request {
-                    Request::Page { .. } => Reader::List(Items::new(answer.encoding(), OBJECT)),
+                    Request::Page { .. } => Reader::List(Items::new(answer.encoding(), LARGEST)),
                     Request::Stream { .. } | Request::Watch { .. } => {
                         self.parts.telemetry.watch_start(self.resource(), began.elapsed());
-                        Reader::Watch(Events::new(answer.encoding(), OBJECT))
+                        Reader::Watch(Events::new(answer.encoding(), LARGEST))
                     }
                 };
                 self.stream = Some(Stream { answer, reader, opened: Instant::now() });
                 self.input(Input::Opened);
+                if self.machine.listing() {
+                    self.parts.row.describe("listing");
+                }
             }
             Ok(Err(trouble)) => {
                 self.input(Input::Failed(trouble.failure));
@@ -221,6 +232,10 @@ impl Watcher {
         };
         drop(store);
         self.parts.telemetry.apply(self.resource(), began.elapsed());
+        if self.machine.listing() {
+            let Self { listing, parts, epoch, .. } = self;
+            listing.tell(epoch.elapsed(), &parts.client, &parts.target, &parts.row);
+        }
         read.unwrap_or_else(|error| {
             self.undecodable(&error);
             false
@@ -285,13 +300,14 @@ impl Watcher {
 
     /// Gives an object to the store; its resourceVersion.
     fn object(
-        &self,
+        &mut self,
         op: Op,
         payload: Payload<'_>,
         now: i64,
         store: &mut dyn Holder,
     ) -> Result<u64, DecodeError> {
         if self.machine.listing() && op != Op::Deleted {
+            self.listing.progress.count();
             return store.list(self.parts.scope, payload, now).map(|()| 0);
         }
         let applied = store.apply(op, payload, now)?;
@@ -311,6 +327,7 @@ impl Watcher {
     ) -> Result<bool, DecodeError> {
         let now = self.parts.client.now();
         while let Some(payload) = items.next_item()? {
+            self.listing.progress.count();
             store.list(self.parts.scope, payload, now)?;
         }
         Ok(true)
@@ -335,7 +352,7 @@ impl Watcher {
                     self.spare = Some(stream.answer.into_connection());
                     let resource_version = page.resource_version;
                     if let Some(remaining) = page.remaining {
-                        self.progress(remaining);
+                        self.listing.progress.expect(remaining);
                     }
                     self.input(Input::Page { resource_version, next: page.next });
                 }
@@ -378,6 +395,7 @@ impl Watcher {
                 }
                 Action::BeginList => {
                     self.list_began = Instant::now();
+                    self.listing.progress.begin(now);
                     store.begin_list(self.parts.scope);
                 }
                 Action::EndList(mode) => self.synced(mode, store),
@@ -389,6 +407,9 @@ impl Watcher {
         if denied != self.machine.denied() {
             store.set_denied(self.parts.scope, self.machine.denied());
         }
+        if !self.machine.in_list() {
+            self.listing.end_turn();
+        }
         self.show();
         open
     }
@@ -398,7 +419,7 @@ impl Watcher {
         let took = self.list_began.elapsed();
         self.parts.telemetry.watch_sync(self.resource(), mode, took);
         let (resource, namespace) = (self.resource(), &self.parts.target.namespace);
-        let objects = store.len();
+        let objects = self.listing.progress.end();
         tracing::info!(resource, namespace, objects, %mode, ?took, "synced");
     }
 
@@ -424,14 +445,7 @@ impl Watcher {
                 tracing::info!(resource, failures, ?lasted, "watching again");
             }
             parts.row.describe("watching");
-        } else if machine.listing() {
-            parts.row.describe("listing");
         }
-    }
-
-    fn progress(&self, remaining: u64) {
-        let resource = self.resource();
-        tracing::info!(resource, remaining, "listing");
     }
 
     /// Logs a failure, unless it is like the one before, and shows it.

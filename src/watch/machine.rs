@@ -154,6 +154,18 @@ impl Machine {
         matches!(self.phase, Phase::Listing { .. })
     }
 
+    /// Whether a list is opened or under way.
+    #[must_use]
+    pub fn in_list(&self) -> bool {
+        self.plan != Plan::Watch && !matches!(self.phase, Phase::Waiting { .. })
+    }
+
+    /// Whether what it waits for is a list.
+    #[must_use]
+    pub fn list_due(&self) -> bool {
+        self.plan != Plan::Watch && matches!(self.phase, Phase::Waiting { .. })
+    }
+
     /// Whether the last answer was that we may not, or that there is no such resource.
     #[must_use]
     pub const fn denied(&self) -> bool {

@@ -9,6 +9,10 @@ use super::{
     protobuf,
 };
 
+/// The largest event of a watch, and the largest item of a list: etcd takes objects of 1.5 MiB, and
+/// escapes can make six bytes of one.
+pub const LARGEST: usize = 10 * 1024 * 1024;
+
 /// Takes the bytes of a watch and gives its events.
 #[derive(Debug)]
 pub enum Events {

@@ -11,7 +11,10 @@ use kubetally::sim::{
 };
 use rstest::rstest;
 
-use crate::rig::{Cluster, event, pod, recount};
+use crate::{
+    eventually::eventually,
+    rig::{Cluster, Watching, event, pod, recount},
+};
 
 fn apply(cluster: &Cluster, writes: Vec<Write>) {
     for write in writes {
@@ -128,6 +131,58 @@ async fn it_serves_before_the_server_answers_and_is_ready_when_all_is_listed() {
     cluster.sim.cut();
     daemon.until_ready().await;
     assert!(daemon.scrape().await.is("kubetally_objects{resource=\"pods\"}", 1.0));
+}
+
+#[tokio::test]
+async fn a_list_under_way_says_how_far_it_is() {
+    let cluster = Cluster::start(Options::default()).await;
+    for name in 0..1_200 {
+        cluster.sim.put("pods", pod("shop", &name.to_string(), "Running"));
+    }
+    let hang = |bytes| Rule::once("watch", "pods", Fault::Body(BodyFault::Hang(bytes)));
+    let said = async |daemon: &Watching, listed: &str, expected: &str| {
+        eventually("the progress of the list", async || {
+            let (_, text) = daemon.get("/readyz?verbose").await;
+            let line = text.lines().find(|line| line.contains(" pods: listing: ")).unwrap_or("");
+            match line.contains(listed) && line.ends_with(expected) {
+                true => Ok(()),
+                false => Err(text),
+            }
+        })
+        .await;
+    };
+    cluster.sim.inject(hang(100_000));
+    let daemon = cluster.watch(&[]).await;
+    said(&daemon, "listing: ", " so far").await;
+    // The server is replaced by one that answers, then by one whose watch makes no sense.
+    cluster.sim.cut();
+    daemon.until_ready().await;
+    let garbage = BodyFault::Insert(0, "garbage\n".into());
+    cluster.sim.inject(Rule::once("watch", "pods", Fault::Body(garbage)));
+    cluster.sim.inject(hang(400_000));
+    cluster.sim.cut();
+    said(&daemon, "listing: 1,", " of about 1,200").await;
+}
+
+#[tokio::test]
+async fn lists_take_turns() {
+    let cluster = Cluster::start(Options::default()).await;
+    let namespaces: Vec<String> = (0..12).map(|at| format!("ns-{at}")).collect();
+    let hang = Rule::once("watch", "pods", Fault::Body(BodyFault::Hang(0)));
+    cluster.sim.inject(Rule { times: 12, ..hang });
+    let daemon = cluster.watch(&[("watch.namespaces", &namespaces.join(","))]).await;
+    eventually("four lists under way and the others waiting", async || {
+        let (_, text) = daemon.get("/readyz?verbose").await;
+        let count = |what: &str| text.matches(what).count();
+        let counts = (count(": listing"), count("waiting for its turn to be listed"));
+        if counts == (4, 20) { Ok(()) } else { Err(text) }
+    })
+    .await;
+    let asked = cluster.sim.requests().iter().filter(|seen| seen.verb == "watch").count();
+    assert_eq!(asked, 4);
+    cluster.sim.heal();
+    cluster.sim.cut();
+    daemon.until_ready().await;
 }
 
 #[tokio::test]

@@ -203,7 +203,9 @@ impl Daemon {
             let namespaces =
                 if resource.namespaced { settings.watch.namespaces.as_slice() } else { &[] };
             let store = (resource.store)(resource.name, namespaces, &settings.caps);
-            if let Some(extra) = settings.detail.of(resource.name) {
+            let extra = settings.detail.of(resource.name);
+            let whole = resource.extent.is_whole(extra.is_some());
+            if let Some(extra) = extra {
                 store.lock().unwrap_or_else(PoisonError::into_inner).show_details(extra);
             }
             collectors.push(Arc::new(Shown(Arc::clone(&store))));
@@ -217,6 +219,7 @@ impl Daemon {
                         namespace: namespace.clone(),
                         label_selector: watched.label_selector.clone(),
                         field_selector: watched.field_selector.clone(),
+                        whole,
                         wanted: settings.watch.wire,
                     },
                     store: Arc::clone(&store),

@@ -48,11 +48,35 @@ pub enum Wanted {
 impl Wanted {
     /// As `Accept` has it.
     #[must_use]
-    pub const fn accept(self) -> &'static str {
+    pub fn accept(self, shape: Shape) -> String {
+        let offer = |media: &str| format!("{media}{}", shape.parameters());
+        let [protobuf, json] = ["application/vnd.kubernetes.protobuf", "application/json"];
         match self {
-            Self::Auto => "application/vnd.kubernetes.protobuf,application/json",
-            Self::Only(Encoding::Json) => "application/json",
-            Self::Only(Encoding::Protobuf) => "application/vnd.kubernetes.protobuf",
+            Self::Auto => format!("{},{}", offer(protobuf), offer(json)),
+            Self::Only(Encoding::Json) => offer(json),
+            Self::Only(Encoding::Protobuf) => offer(protobuf),
+        }
+    }
+}
+
+/// How much of the objects is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The objects as they are.
+    Whole,
+    /// The metadata of a watch's objects.
+    Metadata,
+    /// The metadata of a list's objects.
+    MetadataList,
+}
+
+impl Shape {
+    /// What the media type is followed by (Kubernetes API concepts, "Metadata-only fetches").
+    const fn parameters(self) -> &'static str {
+        match self {
+            Self::Whole => "",
+            Self::Metadata => ";as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+            Self::MetadataList => ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
         }
     }
 }

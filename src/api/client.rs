@@ -228,6 +228,7 @@ impl Client {
         connection: Option<Connection>,
     ) -> Result<(Response<Incoming>, Connection), Trouble> {
         let path_and_query = target.path_and_query(request);
+        let accept = target.accept(request);
         let mut connection = match connection {
             Some(connection) => connection,
             None => Connection::dial(&self.endpoint, &self.telemetry).await?,
@@ -237,9 +238,7 @@ impl Client {
             true => format!("{url}{path_and_query}"),
             false => format!("{}{path_and_query}", url.path),
         };
-        let mut request = Request::get(uri)
-            .header(ACCEPT, target.wanted.accept())
-            .header(USER_AGENT, user_agent());
+        let mut request = Request::get(uri).header(ACCEPT, accept).header(USER_AGENT, user_agent());
         if !connection.is_http2() {
             request = request.header(HOST, url.authority());
         }

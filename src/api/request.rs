@@ -2,7 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::{kinds::Resource, watch::machine::Request, wire::Wanted};
+use crate::{
+    kinds::Resource,
+    watch::machine::Request,
+    wire::{Shape, Wanted},
+};
 
 /// Who we say we are: `kubetally/<version> (<os>/<arch>)`.
 pub const USER_AGENT: &str = concat!("kubetally/", env!("CARGO_PKG_VERSION"));
@@ -18,6 +22,8 @@ pub struct Target {
     pub label_selector: Option<String>,
     /// A field selector.
     pub field_selector: Option<String>,
+    /// Whether whole objects are asked for, else their metadata.
+    pub whole: bool,
     /// The encoding.
     pub wanted: Wanted,
 }
@@ -47,6 +53,16 @@ impl Target {
             .maybe("labelSelector", self.label_selector.as_deref())
             .maybe("fieldSelector", self.field_selector.as_deref());
         query.0
+    }
+
+    /// What a request accepts.
+    #[must_use]
+    pub fn accept(&self, request: &Request) -> String {
+        self.wanted.accept(match request {
+            _ if self.whole => Shape::Whole,
+            Request::Page { .. } => Shape::MetadataList,
+            Request::Stream { .. } | Request::Watch { .. } => Shape::Metadata,
+        })
     }
 
     fn path(&self) -> String {
@@ -94,7 +110,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::kinds;
+    use crate::{kinds, wire::Encoding};
 
     fn target() -> Target {
         let resource = kinds::find("pods").expect("pods are known");
@@ -103,6 +119,7 @@ mod tests {
             namespace: None,
             label_selector: None,
             field_selector: None,
+            whole: true,
             wanted: Wanted::Auto,
         }
     }
@@ -139,14 +156,29 @@ mod tests {
         );
     }
 
+    #[rstest]
+    #[case::whole(true, Request::Page { limit: 1, next: None }, Wanted::Auto,
+        "application/vnd.kubernetes.protobuf,application/json")]
+    #[case::list(false, Request::Page { limit: 1, next: None }, Wanted::Auto,
+        "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")]
+    #[case::watch(false, Request::Watch { resource_version: 1, timeout: Duration::from_secs(1) },
+        Wanted::Only(Encoding::Json),
+        "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")]
+    #[case::stream(false, Request::Stream { timeout: Duration::from_secs(1) },
+        Wanted::Only(Encoding::Protobuf),
+        "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")]
+    fn nothing_but_metadata_is_accepted_where_nothing_else_is_read(
+        #[case] whole: bool,
+        #[case] request: Request,
+        #[case] wanted: Wanted,
+        #[case] expected: &str,
+    ) {
+        assert_eq!(Target { whole, wanted, ..target() }.accept(&request), expected);
+    }
+
     #[test]
     fn a_group_has_a_path_of_its_own() {
-        let resource = Box::leak(Box::new(Resource {
-            name: "deployments",
-            group: "apps",
-            kind: "Deployment",
-            ..*kinds::find("pods").expect("pods are known")
-        }));
+        let resource = kinds::find("deployments").expect("deployments are known");
         let target = Target { resource, ..target() };
         assert!(
             target

@@ -167,6 +167,7 @@ async fn open(client: &Client) -> Result<Vec<u8>, Trouble> {
         namespace: None,
         label_selector: None,
         field_selector: None,
+        whole: true,
         wanted: crate::wire::Wanted::Auto,
     };
     let request = machine::Request::Page { limit: 500, next: None };

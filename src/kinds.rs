@@ -13,6 +13,7 @@ pub mod persistentvolumeclaim;
 pub mod pod;
 pub mod replicaset;
 pub mod service;
+mod shown;
 pub mod stated;
 pub mod statefulset;
 

@@ -12,15 +12,16 @@ use core::net::Ipv6Addr;
 pub(super) use families::Series;
 
 use super::object::{Condition, Pod, Spec, Status};
-use crate::exposition::detail::{Extra, Samples};
+use crate::{
+    exposition::detail::{Extra, Samples},
+    kinds::shown::{self, boolean, one_of},
+};
 
 /// Reasons that are shown of every pod, 1 where it is the pod's.
 const REASONS: [&str; 5] =
     ["Evicted", "NodeAffinity", "NodeLost", "Shutdown", "UnexpectedAdmissionError"];
 const PHASES: [&str; 5] = ["Pending", "Succeeded", "Failed", "Unknown", "Running"];
 const QOS_CLASSES: [&str; 3] = ["BestEffort", "Burstable", "Guaranteed"];
-const CONDITION_STATUSES: [(&str, &str); 3] =
-    [("True", "true"), ("False", "false"), ("Unknown", "unknown")];
 
 /// Says what a pod shows.
 pub(super) fn detail(pod: &Pod<'_>, extra: &Extra, out: &mut Samples) {
@@ -28,10 +29,9 @@ pub(super) fn detail(pod: &Pod<'_>, extra: &Extra, out: &mut Samples) {
     out.begin(&[("namespace", &meta.namespace), ("pod", &meta.name), ("uid", &meta.uid)]);
     out.maybe(Series::Created, meta.creation_timestamp.sample());
     out.maybe(Series::DeletionTimestamp, meta.deletion_timestamp.sample());
-    out.names(Series::Labels, "label", meta.labels.iter(), &extra.labels);
-    out.names(Series::Annotations, "annotation", meta.annotations.iter(), &extra.annotations);
+    shown::names(meta, extra, Series::Labels, Series::Annotations, out);
+    shown::owners(Series::Owner, meta, out);
     info(pod, out);
-    owners(pod, out);
     spec(&pod.spec, out);
     volumes(&pod.spec, out);
     tolerations(&pod.spec, out);
@@ -55,21 +55,6 @@ fn info(pod: &Pod<'_>, out: &mut Samples) {
         ("host_network", boolean(spec.host_network)),
     ];
     out.add(Series::Info, &labels, 1.0);
-}
-
-fn owners(pod: &Pod<'_>, out: &mut Samples) {
-    let owners = &pod.metadata.owner_references;
-    let mut owner = |kind, name, controller| {
-        let labels =
-            [("owner_kind", kind), ("owner_name", name), ("owner_is_controller", controller)];
-        out.add(Series::Owner, &labels, 1.0);
-    };
-    if owners.is_empty() {
-        owner("", "", "");
-    }
-    for one in owners {
-        owner(&one.kind, &one.name, boolean(one.controller));
-    }
 }
 
 fn spec(spec: &Spec<'_>, out: &mut Samples) {
@@ -126,19 +111,10 @@ fn status(status: &Status<'_>, out: &mut Samples) {
     }
 }
 
-/// A sample for each value that can be, where there is any.
-fn one_of(family: Series, label: &str, values: &[&str], value: &str, out: &mut Samples) {
-    for known in values.iter().filter(|_| !value.is_empty()) {
-        out.add(family, &[(label, known)], (*known == value).into());
-    }
-}
-
 fn conditions(condition: &Condition<'_>, out: &mut Samples) {
     let since = condition.last_transition_time.unix();
     let status = |family, out: &mut Samples| {
-        for (known, label) in CONDITION_STATUSES {
-            out.add(family, &[("condition", label)], (*condition.status == *known).into());
-        }
+        shown::condition(family, &[], "condition", &condition.status, out);
     };
     match (&*condition.kind, &*condition.status) {
         ("Initialized", "True") => out.add(Series::InitializedTime, &[], since),
@@ -166,10 +142,6 @@ impl Status<'_> {
                 status.state.terminated.as_ref().is_some_and(|end| *end.reason == *reason)
             })
     }
-}
-
-const fn boolean(value: bool) -> &'static str {
-    if value { "true" } else { "false" }
 }
 
 /// `4` or `6`; `None` where it is no address. An IPv4 address may have leading zeros, as Kubernetes

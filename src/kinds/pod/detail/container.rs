@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     exposition::detail::{Samples, labels::sanitize, resources::units},
+    kinds::shown::number,
     wire::values::Quantities,
 };
 
@@ -167,9 +168,4 @@ fn times(status: &ContainerStatus<'_>, out: &mut Samples) {
 fn completed(statuses: &[ContainerStatus<'_>]) -> Option<f64> {
     let ends = statuses.iter().filter_map(|status| status.state.terminated.as_ref());
     ends.map(|end| end.finished_at.unix()).filter(|time| *time > 0.0).reduce(f64::max)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "these have 32 bits in the API")]
-const fn number(number: i64) -> f64 {
-    number as f64
 }

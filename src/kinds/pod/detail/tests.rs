@@ -7,96 +7,30 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    exposition::detail::{Family, Names, Record},
-    kinds::pod::Pods,
-    store::Kind,
-    wire::{Decode, Encoding, Payload, protobuf},
+    exposition::detail::{Names, Record},
+    kinds::{
+        pod::Pods,
+        shown::testing::{self, all_labels, assert_as_recorded, items, record, scrape, text},
+    },
+    wire::{Encoding, protobuf},
 };
 
 const OBJECTS: &str = include_str!("../../../../tests/data/ksm/pods.json");
 const REFERENCE: &str = include_str!("../../../../tests/data/ksm/pods.txt");
 
-fn items(list: &str) -> Vec<Value> {
-    let list: Value = serde_json::from_str(list).expect("a list");
-    list["items"].as_array().expect("items").clone()
-}
-
-fn all_labels() -> Extra {
-    Extra { labels: Names::All, annotations: Names::None }
-}
-
-/// What pods show, family by family.
-fn scrape(objects: &[Value], extra: &Extra) -> String {
-    let records: Vec<_> = objects
-        .iter()
-        .map(|object| record(Encoding::Json, object.to_string().as_bytes(), extra))
-        .collect();
-    text(&records)
-}
-
-fn text(records: &[Record]) -> String {
-    let mut out = Vec::new();
-    for (Family { name, counter, .. }, number) in Series::FAMILIES.iter().zip(0..) {
-        let kind = if *counter { "counter" } else { "gauge" };
-        out.extend_from_slice(format!("# TYPE {name} {kind}\n").as_bytes());
-        for record in records {
-            record.write(number, name, record.first(), &mut out);
-        }
-    }
-    String::from_utf8(out).expect("UTF-8")
-}
-
-fn record(encoding: Encoding, bytes: &[u8], extra: &Extra) -> Record {
-    let mut samples = Samples::default();
-    let pod = Pod::decode(Payload { encoding, event: false, bytes }).expect("a pod");
-    Pods::detail(&pod, extra, &mut samples);
-    samples.end()
-}
-
-/// That no series stands twice.
-fn assert_once(text: &str) {
-    let samples = || text.lines().filter(|line| !line.starts_with('#'));
-    let unique: BTreeSet<_> = samples().filter_map(|line| line.rsplit_once(' ')).collect();
-    let names: BTreeSet<_> = unique.iter().map(|(series, _)| series).collect();
-    assert_eq!((names.len(), unique.len()), (samples().count(), samples().count()));
-}
-
-/// Series and their values' bits.
-fn series(text: &str) -> BTreeSet<(&str, u64)> {
-    let ours = text.lines().filter(|line| line.starts_with("kube_pod_"));
-    ours.map(|line| {
-        let (series, value) = line.rsplit_once(' ').expect("a value");
-        (series, value.parse::<f64>().expect("a number").to_bits())
-    })
-    .collect()
-}
-
 #[test]
 fn every_series_is_that_of_kube_state_metrics() {
-    let text = scrape(&items(OBJECTS), &all_labels());
-    assert_once(&text);
-    let (ours, theirs) = (series(&text), series(REFERENCE));
-    assert_eq!(theirs.len(), 711);
-    let missing: Vec<_> = theirs.difference(&ours).take(5).collect();
-    let more: Vec<_> = ours.difference(&theirs).take(5).collect();
-    assert!(missing.is_empty() && more.is_empty(), "missing {missing:#?}, more {more:#?}");
-}
-
-#[test]
-fn every_family_has_the_type_and_place_of_kube_state_metrics() {
-    let types = |text: &str| -> Vec<String> {
-        let lines = text.lines().filter(|line| line.starts_with("# TYPE kube_pod_"));
-        lines.map(ToOwned::to_owned).collect()
-    };
-    assert_eq!(types(&scrape(&[], &all_labels())), types(REFERENCE));
+    assert_as_recorded::<Pods>(OBJECTS, REFERENCE, &all_labels());
+    assert_eq!(REFERENCE.lines().filter(|line| !line.starts_with('#')).count(), 711);
 }
 
 /// What one pod shows of a family: the labels beside its own, and the value.
 fn shown(pod: &Value, family: &str) -> Vec<String> {
-    let text = scrape(std::slice::from_ref(pod), &all_labels());
-    let own = format!("{family}{{namespace=\"shop\",pod=\"web\",uid=\"1\"");
-    let rest = text.lines().filter_map(|line| line.strip_prefix(&own));
-    rest.map(|rest| rest.trim_start_matches(',').replacen('}', "", 1)).collect()
+    let lines = testing::shown::<Pods>(pod, family);
+    let rest = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("namespace=\"shop\",pod=\"web\",uid=\"1\""));
+    rest.map(|rest| rest.trim_start_matches(',').to_owned()).collect()
 }
 
 fn pod(mut metadata: Value, spec: Value, status: Value) -> Value {
@@ -113,7 +47,7 @@ fn status(status: Value) -> Value {
 #[test]
 fn a_bare_pod_shows_what_every_pod_shows() {
     let bare = status(Value::Null);
-    let text = scrape(std::slice::from_ref(&bare), &Extra::default());
+    let text = scrape::<Pods>(std::slice::from_ref(&bare), &Extra::default());
     let names = text.lines().filter_map(|line| line.split_once('{')).map(|(name, _)| name);
     let ours: BTreeSet<_> = names.filter(|name| name.starts_with("kube_")).collect();
     let expected = [
@@ -169,7 +103,7 @@ fn labels_are_shown(#[case] labels: Value, #[case] expected: &str) {
 fn annotations_are_shown_where_they_are_asked_for() {
     let pod = pod(json!({"annotations": {"note": "x", "other": "y"}}), json!({}), json!({}));
     let annotations = Names::Some(vec!["note".into()]);
-    let text = scrape(&[pod], &Extra { labels: Names::None, annotations });
+    let text = scrape::<Pods>(&[pod], &Extra { labels: Names::None, annotations });
     assert!(text.contains(r#"uid="1",annotation_note="x"} 1"#), "{text}");
     assert!(!text.contains("annotation_other") && !text.contains("kube_pod_labels{"), "{text}");
 }
@@ -269,8 +203,8 @@ fn protobuf_and_json_show_the_same() {
     let extra = Extra { labels: Names::All, annotations: Names::All };
     let mut seen = 0;
     while let Some(item) = list.next_item().expect("an item") {
-        let theirs = record(Encoding::Json, json[seen].to_string().as_bytes(), &extra);
-        assert_eq!(sorted(record(Encoding::Protobuf, item, &extra)), sorted(theirs));
+        let theirs = record::<Pods>(Encoding::Json, json[seen].to_string().as_bytes(), &extra);
+        assert_eq!(sorted(record::<Pods>(Encoding::Protobuf, item, &extra)), sorted(theirs));
         seen += 1;
     }
     assert_eq!(seen, json.len());
@@ -278,7 +212,7 @@ fn protobuf_and_json_show_the_same() {
 
 /// Maps have no order.
 fn sorted(record: Record) -> Vec<String> {
-    let mut lines: Vec<_> = text(&[record]).lines().map(ToOwned::to_owned).collect();
+    let mut lines: Vec<_> = text::<Pods>(&[record]).lines().map(ToOwned::to_owned).collect();
     lines.sort();
     lines
 }

@@ -1,18 +1,22 @@
 //! Nodes: how many are in which condition.
 
+mod detail;
+mod object;
+
 use std::{ops::AddAssign, sync::Arc};
+
+use object::Condition;
+pub use object::Node;
 
 use super::stated::place;
 use crate::{
     config::settings::Caps,
-    exposition::{Collect, Exposition, catalogue},
+    exposition::{
+        Collect, Exposition, catalogue,
+        detail::{Extra, Family, Samples},
+    },
     label::label,
     store::{Context, Key, Kind, Tally, tally::Table},
-    wire::{
-        message::{message, object},
-        meta::Meta,
-        text::Text,
-    },
 };
 
 label! {
@@ -33,36 +37,6 @@ const UNSCHEDULABLE: &str = "Unschedulable";
 /// Nodes.
 pub struct Nodes;
 
-message! {
-    /// A node, as far as it is read.
-    pub struct Node<'a> {
-        1 "metadata" metadata: Meta<'a>,
-        2 "spec" spec: Spec,
-        3 "status" status: Status<'a>,
-    }
-}
-
-object!(Node);
-
-message! {
-    struct Spec {
-        4 "unschedulable" unschedulable: bool,
-    }
-}
-
-message! {
-    struct Status<'a> {
-        4 "conditions" conditions: Vec<Condition<'a>>,
-    }
-}
-
-message! {
-    struct Condition<'a> {
-        1 "type" kind: Text<'a>,
-        2 "status" status: Text<'a>,
-    }
-}
-
 /// What is kept of a node: its conditions, each once, and whether they hold.
 pub type Facts = Box<[(Arc<str>, usize)]>;
 
@@ -77,6 +51,11 @@ impl Kind for Nodes {
     type Object<'a> = Node<'a>;
     type Facts = Facts;
     type Tally = Counted;
+    const FAMILIES: &'static [Family] = detail::Series::FAMILIES;
+
+    fn detail(node: &Node<'_>, extra: &Extra, out: &mut Samples) {
+        detail::detail(node, extra, out);
+    }
 
     fn fold(
         tally: &mut Counted,

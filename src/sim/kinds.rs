@@ -77,6 +77,14 @@ pub static SERVED: &[Served] = &[
         empty: r#","spec":{},"status":{"daemonEndpoints":{"kubeletEndpoint":{"Port":0}},"nodeInfo":{"machineID":"","systemUUID":"","bootID":"","kernelVersion":"","osImage":"","containerRuntimeVersion":"","kubeletVersion":"","kubeProxyVersion":"","operatingSystem":"","architecture":""}}"#,
         ..Served::new("", "nodes", "Node")
     },
+    Served {
+        empty: r#","spec":{},"status":{"loadBalancer":{}}"#,
+        ..Served::new("", "services", "Service")
+    },
+    Served {
+        empty: r#","spec":{"resources":{}},"status":{}"#,
+        ..Served::new("", "persistentvolumeclaims", "PersistentVolumeClaim")
+    },
     Served::new("", "configmaps", "ConfigMap"),
     Served::new("", "secrets", "Secret"),
     Served {

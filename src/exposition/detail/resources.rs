@@ -11,6 +11,11 @@ pub fn units(resource: &str) -> impl Iterator<Item = &'static str> {
     units.into_iter().filter_map(|(has, unit)| has.then_some(unit))
 }
 
+/// The same of what a node has: it has a number of pods as well.
+pub fn node_units(resource: &str) -> impl Iterator<Item = &'static str> {
+    units(resource).chain((resource == "pods").then_some("integer"))
+}
+
 /// Whether the name is one of a vendor's domain, such as `nvidia.com/gpu` (Kubernetes, "Extended
 /// resources").
 fn is_extended(resource: &str) -> bool {
@@ -67,5 +72,14 @@ mod tests {
     #[case("", &[])]
     fn a_resource_has_its_unit(#[case] resource: &str, #[case] expected: &[&str]) {
         assert_eq!(units(resource).collect::<Vec<_>>(), expected);
+    }
+
+    #[rstest]
+    #[case("pods", &["integer"])]
+    #[case("cpu", &["core"])]
+    #[case("nvidia.com/gpu", &["integer"])]
+    #[case("requests.nvidia.com/gpu", &[])]
+    fn a_resource_of_a_node_has_its_unit(#[case] resource: &str, #[case] expected: &[&str]) {
+        assert_eq!(node_units(resource).collect::<Vec<_>>(), expected);
     }
 }

@@ -61,7 +61,8 @@ async fn watching(resource: &'static str) -> (Cluster, Watching) {
 #[rstest]
 #[tokio::test]
 async fn a_scrape_has_what_kube_state_metrics_has(
-    #[values("pods", "namespaces", "nodes", "services")] resource: &'static str,
+    #[values("pods", "namespaces", "nodes", "services", "configmaps", "persistentvolumeclaims")]
+    resource: &'static str,
 ) {
     let (_cluster, daemon) = watching(resource).await;
     let (status, text) = daemon.get(&format!("/metrics?resource[]={resource}")).await;
@@ -99,7 +100,8 @@ async fn tallies_and_series_stand_in_one_scrape_and_follow_changes() {
 #[rstest]
 #[tokio::test]
 async fn a_compressed_scrape_is_one_gzip_member_of_the_same_text(
-    #[values("pods", "namespaces", "nodes", "services")] resource: &'static str,
+    #[values("pods", "namespaces", "nodes", "services", "configmaps", "persistentvolumeclaims")]
+    resource: &'static str,
 ) {
     let (_cluster, daemon) = watching(resource).await;
     let (_, plain) = daemon.get(&format!("/metrics?resource[]={resource}")).await;

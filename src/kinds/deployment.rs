@@ -1,13 +1,19 @@
 //! Deployments: how they are doing, by namespace.
 
+mod detail;
+
 use super::stated::Stated;
 use crate::{
-    exposition::catalogue::{self, Metric},
+    exposition::{
+        catalogue::{self, Metric},
+        detail::{Extra, Family, Samples},
+    },
     label::label,
     wire::{
         message::{message, object},
         meta::Meta,
         text::Text,
+        values::Word,
     },
 };
 
@@ -33,7 +39,7 @@ message! {
     /// A deployment, as far as it is read.
     pub struct Deployment<'a> {
         1 "metadata" metadata: Meta<'a>,
-        2 "spec" spec: Spec,
+        2 "spec" spec: Spec<'a>,
         3 "status" status: Status<'a>,
     }
 }
@@ -41,9 +47,23 @@ message! {
 object!(Deployment);
 
 message! {
-    struct Spec {
+    struct Spec<'a> {
         1 "replicas" replicas: Option<i64>,
+        4 "strategy" strategy: Strategy<'a>,
         7 "paused" paused: bool,
+    }
+}
+
+message! {
+    struct Strategy<'a> {
+        2 "rollingUpdate" rolling_update: RollingUpdate<'a>,
+    }
+}
+
+message! {
+    struct RollingUpdate<'a> {
+        1 "maxUnavailable" max_unavailable: Option<Word<'a>>,
+        2 "maxSurge" max_surge: Option<Word<'a>>,
     }
 }
 
@@ -53,7 +73,10 @@ message! {
         2 "replicas" replicas: i64,
         3 "updatedReplicas" updated: i64,
         4 "availableReplicas" available: i64,
+        5 "unavailableReplicas" unavailable: i64,
         6 "conditions" conditions: Vec<Condition<'a>>,
+        7 "readyReplicas" ready: i64,
+        9 "terminatingReplicas" terminating: Option<i64>,
     }
 }
 
@@ -69,6 +92,11 @@ impl Stated for Deployments {
     type Object<'a> = Deployment<'a>;
     const METRIC: &'static Metric = &catalogue::DEPLOYMENTS;
     const STATES: &'static [&'static str] = State::VALUES;
+    const FAMILIES: &'static [Family] = detail::Series::FAMILIES;
+
+    fn detail(deployment: &Deployment<'_>, extra: &Extra, out: &mut Samples) {
+        detail::detail(deployment, extra, out);
+    }
 
     fn state(deployment: &Deployment<'_>) -> usize {
         let state = match () {
@@ -83,10 +111,17 @@ impl Stated for Deployments {
 
 impl Deployment<'_> {
     fn is_available(&self) -> bool {
-        let wanted = self.spec.replicas.unwrap_or(1);
+        let wanted = self.spec.wanted();
         let Status { observed_generation, replicas, updated, available, .. } = self.status;
         observed_generation >= self.metadata.generation
             && [replicas, updated, available] == [wanted; 3]
+    }
+}
+
+impl Spec<'_> {
+    /// One, where it is not said (Kubernetes, "Deployment spec").
+    fn wanted(&self) -> i64 {
+        self.replicas.unwrap_or(1)
     }
 }
 

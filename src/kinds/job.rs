@@ -1,13 +1,19 @@
 //! Jobs: how they ended, or that they have not, by namespace.
 
+mod detail;
+
 use super::stated::Stated;
 use crate::{
-    exposition::catalogue::{self, Metric},
+    exposition::{
+        catalogue::{self, Metric},
+        detail::{Extra, Family, Samples},
+    },
     label::label,
     wire::{
         message::{message, object},
         meta::Meta,
         text::Text,
+        values::Time,
     },
 };
 
@@ -41,6 +47,9 @@ object!(Job);
 
 message! {
     struct Spec {
+        1 "parallelism" parallelism: Option<i64>,
+        2 "completions" completions: Option<i64>,
+        3 "activeDeadlineSeconds" active_deadline_seconds: Option<i64>,
         10 "suspend" suspend: bool,
     }
 }
@@ -48,6 +57,12 @@ message! {
 message! {
     struct Status<'a> {
         1 "conditions" conditions: Vec<Condition<'a>>,
+        2 "startTime" start_time: Time,
+        3 "completionTime" completion_time: Time,
+        4 "active" active: i64,
+        5 "succeeded" succeeded: i64,
+        6 "failed" failed: i64,
+        9 "ready" ready: i64,
     }
 }
 
@@ -55,6 +70,7 @@ message! {
     struct Condition<'a> {
         1 "type" kind: Text<'a>,
         2 "status" status: Text<'a>,
+        5 "reason" reason: Text<'a>,
     }
 }
 
@@ -62,6 +78,11 @@ impl Stated for Jobs {
     type Object<'a> = Job<'a>;
     const METRIC: &'static Metric = &catalogue::JOBS;
     const STATES: &'static [&'static str] = State::VALUES;
+    const FAMILIES: &'static [Family] = detail::Series::FAMILIES;
+
+    fn detail(job: &Job<'_>, extra: &Extra, out: &mut Samples) {
+        detail::detail(job, extra, out);
+    }
 
     fn state(job: &Job<'_>) -> usize {
         let holds = |wanted: &str| {

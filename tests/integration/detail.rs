@@ -2,7 +2,6 @@ use std::{collections::BTreeMap, fs, io::Read, path::Path};
 
 use flate2::read::GzDecoder;
 use kubetally::sim::{Options, auth::Right};
-use rstest::rstest;
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -11,8 +10,20 @@ use tokio::{
 
 use crate::rig::{Cluster, USER, Watching, pod};
 
-/// The kinds whose labels are in the recordings.
-const LABELLED: [&str; 3] = ["pods", "namespaces", "nodes"];
+/// The kinds that are recorded.
+const RECORDED: [&str; 8] = [
+    "pods",
+    "namespaces",
+    "nodes",
+    "services",
+    "deployments",
+    "jobs",
+    "persistentvolumeclaims",
+    "configmaps",
+];
+
+/// Those whose labels are in the recordings.
+const LABELLED: [&str; 4] = ["pods", "namespaces", "nodes", "deployments"];
 
 fn recorded(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ksm").join(file);
@@ -47,37 +58,38 @@ async fn watching(resource: &'static str) -> (Cluster, Watching) {
     let list: Value = serde_json::from_str(&recorded(&format!("{resource}.json"))).expect("a list");
     cluster.sim.load(resource, list["items"].as_array().expect("items"), 100_000);
     let labels = LABELLED.contains(&resource).then(|| format!("{resource}=[*]"));
+    let annotations = if resource == "deployments" { "deployments=[note]" } else { "" };
     let daemon = cluster
         .watch(&[
             ("watch.resources", resource),
             ("detail.resources", resource),
             ("detail.labels", &labels.unwrap_or_default()),
+            ("detail.annotations", annotations),
         ])
         .await;
     daemon.until_ready().await;
     (cluster, daemon)
 }
 
-#[rstest]
 #[tokio::test]
-async fn a_scrape_has_what_kube_state_metrics_has(
-    #[values("pods", "namespaces", "nodes", "services", "configmaps", "persistentvolumeclaims")]
-    resource: &'static str,
-) {
-    let (_cluster, daemon) = watching(resource).await;
-    let (status, text) = daemon.get(&format!("/metrics?resource[]={resource}")).await;
-    assert_eq!(status, 200);
-    let (ours, reference) = (parsed(&text), parsed(&recorded(&format!("{resource}.txt"))));
-    assert!(reference.len() > 10);
-    let differs: Vec<_> = reference.iter().filter(|(name, v)| ours.get(*name) != Some(v)).collect();
-    assert!(
-        differs.is_empty(),
-        "{} differ: {:#?}",
-        differs.len(),
-        &differs[..differs.len().min(5)]
-    );
-    let more: Vec<_> = ours.keys().filter(|name| !reference.contains_key(*name)).collect();
-    assert!(more.is_empty(), "{more:#?}");
+async fn a_scrape_has_what_kube_state_metrics_has() {
+    for resource in RECORDED {
+        let (_cluster, daemon) = watching(resource).await;
+        let (status, text) = daemon.get(&format!("/metrics?resource[]={resource}")).await;
+        assert_eq!(status, 200);
+        let (ours, reference) = (parsed(&text), parsed(&recorded(&format!("{resource}.txt"))));
+        assert!(reference.len() > 10);
+        let differs: Vec<_> =
+            reference.iter().filter(|(name, v)| ours.get(*name) != Some(v)).collect();
+        assert!(
+            differs.is_empty(),
+            "{resource}: {} differ: {:#?}",
+            differs.len(),
+            &differs[..differs.len().min(5)]
+        );
+        let more: Vec<_> = ours.keys().filter(|name| !reference.contains_key(*name)).collect();
+        assert!(more.is_empty(), "{resource}: {more:#?}");
+    }
 }
 
 #[tokio::test]
@@ -97,27 +109,25 @@ async fn tallies_and_series_stand_in_one_scrape_and_follow_changes() {
     daemon.until("its end", |scrape| running(scrape, "Succeeded")).await;
 }
 
-#[rstest]
 #[tokio::test]
-async fn a_compressed_scrape_is_one_gzip_member_of_the_same_text(
-    #[values("pods", "namespaces", "nodes", "services", "configmaps", "persistentvolumeclaims")]
-    resource: &'static str,
-) {
-    let (_cluster, daemon) = watching(resource).await;
-    let (_, plain) = daemon.get(&format!("/metrics?resource[]={resource}")).await;
-    for round in ["first", "from what was compressed before"] {
-        let mut stream = TcpStream::connect(daemon.address).await.expect("a connection");
-        let request = format!(
-            "GET /metrics?resource[]={resource} HTTP/1.0\r\nHost: t\r\nAccept-Encoding: gzip\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).await.expect("sent");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.expect("an answer");
-        let at = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
-        let mut decoder = GzDecoder::new(&answer[at..]);
-        let mut text = String::new();
-        decoder.read_to_string(&mut text).expect("gzip");
-        assert_eq!(text, plain, "{round}");
-        assert!(decoder.into_inner().is_empty(), "something follows the member");
+async fn a_compressed_scrape_is_one_gzip_member_of_the_same_text() {
+    for resource in RECORDED {
+        let (_cluster, daemon) = watching(resource).await;
+        let (_, plain) = daemon.get(&format!("/metrics?resource[]={resource}")).await;
+        for round in ["first", "from what was compressed before"] {
+            let mut stream = TcpStream::connect(daemon.address).await.expect("a connection");
+            let request = format!(
+                "GET /metrics?resource[]={resource} HTTP/1.0\r\nHost: t\r\nAccept-Encoding: gzip\r\n\r\n"
+            );
+            stream.write_all(request.as_bytes()).await.expect("sent");
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.expect("an answer");
+            let at = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
+            let mut decoder = GzDecoder::new(&answer[at..]);
+            let mut text = String::new();
+            decoder.read_to_string(&mut text).expect("gzip");
+            assert_eq!(text, plain, "{resource}, {round}");
+            assert!(decoder.into_inner().is_empty(), "something follows the member");
+        }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     exposition::detail::{Extra, Family, Names, Record, Samples},
     store::Kind,
-    wire::{Decode, Encoding, Payload},
+    wire::{Decode, Encoding, Payload, protobuf},
 };
 
 /// The objects of a list.
@@ -77,6 +77,29 @@ pub(in crate::kinds) fn assert_as_recorded<K: Kind>(objects: &str, reference: &s
     let more: Vec<_> = ours.difference(&theirs).take(5).collect();
     assert!(missing.is_empty() && more.is_empty(), "missing {missing:#?}, more {more:#?}");
     assert_eq!(types(&text), types(reference));
+}
+
+/// That the objects of a list show the same from both encodings.
+pub(in crate::kinds) fn assert_alike<K: Kind>(json: &str, protobuf: &'static [u8]) {
+    let extra = Extra { labels: Names::All, annotations: Names::All };
+    // Maps have no order.
+    let sorted = |record| {
+        let text = text::<K>(&[record]);
+        let mut lines: Vec<_> = text.lines().map(ToOwned::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let mut list = protobuf::Items::new(1 << 20);
+    list.push(protobuf);
+    let mut seen = Vec::new();
+    while let Some(item) = list.next_item().expect("an item") {
+        seen.push(sorted(record::<K>(Encoding::Protobuf, item, &extra)));
+    }
+    let json = items(json).into_iter().map(|item| item.to_string().into_bytes());
+    let json: Vec<_> =
+        json.map(|item| sorted(record::<K>(Encoding::Json, &item, &extra))).collect();
+    assert!(!seen.is_empty());
+    assert_eq!(seen, json);
 }
 
 /// Series and their values' bits.

@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    exposition::detail::{Names, Record},
+    exposition::detail::Names,
     kinds::{
         pod::Pods,
-        shown::testing::{self, all_labels, assert_as_recorded, items, record, scrape, text},
+        shown::testing::{self, all_labels, assert_alike, assert_as_recorded, scrape},
     },
-    wire::{Encoding, protobuf},
 };
 
 const OBJECTS: &str = include_str!("../../../../tests/data/ksm/pods.json");
@@ -197,22 +196,8 @@ fn ip_families(#[case] ip: &str, #[case] expected: Option<&str>) {
 
 #[test]
 fn protobuf_and_json_show_the_same() {
-    let json = items(include_str!("../../../../tests/data/wire/list/pods.json"));
-    let mut list = protobuf::Items::new(1 << 20);
-    list.push(include_bytes!("../../../../tests/data/wire/protobuf/pods.pb"));
-    let extra = Extra { labels: Names::All, annotations: Names::All };
-    let mut seen = 0;
-    while let Some(item) = list.next_item().expect("an item") {
-        let theirs = record::<Pods>(Encoding::Json, json[seen].to_string().as_bytes(), &extra);
-        assert_eq!(sorted(record::<Pods>(Encoding::Protobuf, item, &extra)), sorted(theirs));
-        seen += 1;
-    }
-    assert_eq!(seen, json.len());
-}
-
-/// Maps have no order.
-fn sorted(record: Record) -> Vec<String> {
-    let mut lines: Vec<_> = text::<Pods>(&[record]).lines().map(ToOwned::to_owned).collect();
-    lines.sort();
-    lines
+    assert_alike::<Pods>(
+        include_str!("../../../../tests/data/wire/list/pods.json"),
+        include_bytes!("../../../../tests/data/wire/protobuf/pods.pb"),
+    );
 }

@@ -67,6 +67,13 @@ pub(super) fn one_of(
     }
 }
 
+/// A sample for each of these numbers.
+pub(super) fn numbers<const N: usize, F: Into<u8>>(samples: [(F, i64); N], out: &mut Samples) {
+    for (family, value) in samples {
+        out.add(family, &[], number(value));
+    }
+}
+
 /// As a label has it.
 pub(super) const fn boolean(value: bool) -> &'static str {
     if value { "true" } else { "false" }

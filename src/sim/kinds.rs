@@ -95,6 +95,22 @@ pub static SERVED: &[Served] = &[
         empty: r#","spec":{"template":{"metadata":{},"spec":{"containers":null}}},"status":{}"#,
         ..Served::new("batch", "jobs", "Job")
     },
+    Served {
+        empty: r#","spec":{"replicas":0,"selector":null,"template":{"metadata":{},"spec":{"containers":null}}},"status":{"replicas":0}"#,
+        ..Served::new("apps", "replicasets", "ReplicaSet")
+    },
+    Served {
+        empty: r#","spec":{"replicas":0,"selector":null,"template":{"metadata":{},"spec":{"containers":null}},"serviceName":"","updateStrategy":{}},"status":{"replicas":0,"availableReplicas":0}"#,
+        ..Served::new("apps", "statefulsets", "StatefulSet")
+    },
+    Served {
+        empty: r#","spec":{"selector":null,"template":{"metadata":{},"spec":{"containers":null}},"updateStrategy":{}},"status":{"currentNumberScheduled":0,"numberMisscheduled":0,"desiredNumberScheduled":0,"numberReady":0}"#,
+        ..Served::new("apps", "daemonsets", "DaemonSet")
+    },
+    Served {
+        empty: r#","spec":{"schedule":"","jobTemplate":{"metadata":{},"spec":{"template":{"metadata":{},"spec":{"containers":null}}}}},"status":{}"#,
+        ..Served::new("batch", "cronjobs", "CronJob")
+    },
 ];
 
 /// Finds a resource.

@@ -11,13 +11,16 @@ use tokio::{
 use crate::rig::{Cluster, USER, Watching, pod};
 
 /// The kinds that are recorded.
-const RECORDED: [&str; 8] = [
+const RECORDED: [&str; 11] = [
     "pods",
     "namespaces",
     "nodes",
     "services",
     "deployments",
     "jobs",
+    "replicasets",
+    "statefulsets",
+    "daemonsets",
     "persistentvolumeclaims",
     "configmaps",
 ];

@@ -117,16 +117,15 @@ fn scaled(limit: &Word<'_>, wanted: f64, round: fn(f64) -> f64) -> Option<f64> {
 }
 
 fn status(status: &Status<'_>, out: &mut Samples) {
-    for (family, count) in [
+    let numbers = [
         (Series::Replicas, status.replicas),
         (Series::Ready, status.ready),
         (Series::Available, status.available),
         (Series::Unavailable, status.unavailable),
         (Series::Updated, status.updated),
         (Series::ObservedGeneration, status.observed_generation),
-    ] {
-        out.add(family, &[], number(count));
-    }
+    ];
+    shown::numbers(numbers, out);
     out.maybe(Series::Terminating, status.terminating.map(number));
     for condition in &status.conditions {
         let known = REASONS.contains(&&*condition.reason);

@@ -62,9 +62,12 @@ pub(super) fn detail(job: &Job<'_>, extra: &Extra, out: &mut Samples) {
     out.maybe(Series::ActiveDeadline, spec.active_deadline_seconds.map(number));
     out.maybe(Series::StartTime, status.start_time.sample());
     out.maybe(Series::CompletionTime, status.completion_time.sample());
-    out.add(Series::Succeeded, &[], number(status.succeeded));
-    out.add(Series::Active, &[], number(status.active));
-    out.add(Series::Ready, &[], number(status.ready));
+    let numbers = [
+        (Series::Succeeded, status.succeeded),
+        (Series::Active, status.active),
+        (Series::Ready, status.ready),
+    ];
+    shown::numbers(numbers, out);
     failures(status, out);
     conditions(status, out);
 }

@@ -41,7 +41,7 @@ fn pods() -> Vec<String> {
 fn store() -> Shared {
     let resource = kinds::find("pods").expect("pods are known");
     let settings = Sources::default().load().expect("the defaults are right").settings;
-    (resource.store)(resource.name, &[], &settings.caps)
+    (resource.store)(&resource.name, &[], &settings.caps)
 }
 
 fn list(store: &Shared, pods: &[String]) {

@@ -4,6 +4,7 @@ pub mod client;
 pub mod connection;
 pub mod count;
 pub mod credentials;
+pub mod discovery;
 pub mod endpoint;
 pub mod exec;
 pub mod jwt;

@@ -161,7 +161,7 @@ impl Daemon {
             .map_err(Exit::usage)?;
         let address = listener.local_addr().map_err(Exit::internal)?;
         let resources: Vec<_> =
-            settings.watch.resources.iter().map(|watched| watched.resource.name).collect();
+            settings.watch.resources.iter().map(|watched| &*watched.resource.name).collect();
         let telemetry = Telemetry::new(&resources).map_err(Exit::internal)?;
         tracing::info!(
             version = VERSION,
@@ -199,11 +199,11 @@ impl Daemon {
         let rotations = watch::Sender::new(0);
         let turns = Arc::new(Semaphore::new(LISTS));
         for watched in &settings.watch.resources {
-            let resource = watched.resource;
+            let resource = &watched.resource;
             let namespaces =
                 if resource.namespaced { settings.watch.namespaces.as_slice() } else { &[] };
-            let store = (resource.store)(resource.name, namespaces, &settings.caps);
-            let extra = settings.detail.of(resource.name);
+            let store = (resource.store)(&resource.name, namespaces, &settings.caps);
+            let extra = settings.detail.of(&resource.name);
             let whole = resource.extent.is_whole(extra.is_some());
             if let Some(extra) = extra {
                 store.lock().unwrap_or_else(PoisonError::into_inner).show_details(extra);
@@ -215,7 +215,7 @@ impl Daemon {
                 let watcher = Watcher::new(Parts {
                     client: Arc::clone(&self.client),
                     target: Target {
-                        resource,
+                        resource: Arc::clone(resource),
                         namespace: namespace.clone(),
                         label_selector: watched.label_selector.clone(),
                         field_selector: watched.field_selector.clone(),
@@ -225,7 +225,7 @@ impl Daemon {
                     store: Arc::clone(&store),
                     scope,
                     telemetry: self.telemetry.clone(),
-                    row: board.add(resource.name, namespace),
+                    row: board.add(&resource.name, namespace),
                     turns: Arc::clone(&turns),
                     tuning: self.tuning.subscribe(),
                     rotations: rotations.subscribe(),

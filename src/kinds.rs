@@ -9,6 +9,7 @@ pub mod event;
 pub mod job;
 pub mod namespace;
 pub mod node;
+mod other;
 pub mod persistentvolumeclaim;
 pub mod pod;
 pub mod replicaset;
@@ -17,9 +18,13 @@ mod shown;
 pub mod stated;
 pub mod statefulset;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex},
+};
 
 use counted::{Counted, Metadata, OnlyCounted};
+pub use other::{is_label, parse};
 use stated::OneState;
 
 use crate::{
@@ -28,28 +33,27 @@ use crate::{
     store::{Kind, Shared, Store},
 };
 
-/// One resource of the API that Kubetally knows how to count.
-#[derive(Debug)]
+/// One resource of the API that is watched and counted.
+#[derive(Clone, Debug)]
 pub struct Resource {
-    /// The plural that the API's paths and our `resource` label use, such as `pods`.
-    pub name: &'static str,
-    /// The API group, empty for the core group.
-    pub group: &'static str,
-    /// The version watched, such as `v1`.
-    pub version: &'static str,
-    /// The kind, such as `Pod`.
-    pub kind: &'static str,
+    /// What our `resource` label shows: the plural, such as `pods`; with its group, as in
+    /// `widgets.example.com`, where the resource is not of the table.
+    pub name: Cow<'static, str>,
+    /// Group and version as objects have them, such as `v1` or `apps/v1`.
+    pub api_version: Cow<'static, str>,
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
     /// Whether the API server keeps a watch cache of it and so sends periodic bookmarks.
     /// Events have none (kubernetes/kubernetes#120348).
     pub cached: bool,
+    /// Whether the API server is asked first if it serves it: of this one only its name is known.
+    pub discovered: bool,
     /// How much of its objects is asked for.
     pub extent: Extent,
     /// The families of its per-object series.
     pub families: &'static [Family],
     /// Makes its empty store, fed by a watcher for each of the namespaces, or by one for all.
-    pub store: fn(&'static str, &[String], &Caps) -> Shared,
+    pub store: fn(&str, &[String], &Caps) -> Shared,
 }
 
 /// How much of an object is asked for.
@@ -76,18 +80,13 @@ impl Extent {
 }
 
 /// A resource of which the whole objects are needed.
-const fn resource<K: Kind>(
-    group: &'static str,
-    name: &'static str,
-    kind: &'static str,
-) -> Resource {
+const fn resource<K: Kind>(api_version: &'static str, plural: &'static str) -> Resource {
     Resource {
-        name,
-        group,
-        version: "v1",
-        kind,
+        name: Cow::Borrowed(plural),
+        api_version: Cow::Borrowed(api_version),
         namespaced: true,
         cached: true,
+        discovered: false,
         extent: Extent::Whole,
         families: K::FAMILIES,
         store: |name, scopes, caps| Arc::new(Mutex::new(Store::<K>::new(name, scopes, caps))),
@@ -95,66 +94,79 @@ const fn resource<K: Kind>(
 }
 
 /// A resource of which objects are only counted, unless their per-object series are shown.
-const fn counted<K: Counted>(
-    group: &'static str,
-    name: &'static str,
-    kind: &'static str,
-) -> Resource {
-    Resource { extent: Extent::WholeForDetail, ..resource::<OnlyCounted<K>>(group, name, kind) }
+const fn counted<K: Counted>(api_version: &'static str, plural: &'static str) -> Resource {
+    resource::<OnlyCounted<K>>(api_version, plural).of(Extent::WholeForDetail)
 }
 
 /// A resource of which nothing but the metadata is ever asked for.
-const fn metadata<K: Counted>(
-    group: &'static str,
-    name: &'static str,
-    kind: &'static str,
-) -> Resource {
-    Resource { extent: Extent::Metadata, ..resource::<OnlyCounted<K>>(group, name, kind) }
+const fn metadata<K: Counted>(api_version: &'static str, plural: &'static str) -> Resource {
+    resource::<OnlyCounted<K>>(api_version, plural).of(Extent::Metadata)
+}
+
+// A struct update cannot stand in a constant where a field has a destructor.
+impl Resource {
+    const fn of(mut self, extent: Extent) -> Self {
+        self.extent = extent;
+        self
+    }
+
+    const fn cluster_scoped(mut self) -> Self {
+        self.namespaced = false;
+        self
+    }
+
+    const fn uncached(mut self) -> Self {
+        self.cached = false;
+        self
+    }
+
+    /// The plural in the API's paths.
+    #[must_use]
+    pub fn plural(&self) -> &str {
+        self.name.split_once('.').map_or(&*self.name, |(plural, _)| plural)
+    }
+
+    /// The API group, empty for the core group.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// The path of its group and version, below the server's own path.
+    #[must_use]
+    pub fn root(&self) -> String {
+        let root = if self.group().is_empty() { "api" } else { "apis" };
+        format!("/{root}/{}", self.api_version)
+    }
 }
 
 /// Every resource, in the order in which they are shown.
 pub static TABLE: &[Resource] = &[
-    resource::<pod::Pods>("", "pods", "Pod"),
-    Resource { cached: false, ..resource::<event::Events>("", "events", "Event") },
-    Resource {
-        namespaced: false,
-        ..resource::<OneState<namespace::Namespaces>>("", "namespaces", "Namespace")
-    },
-    Resource { namespaced: false, ..resource::<node::Nodes>("", "nodes", "Node") },
-    resource::<OneState<service::Services>>("", "services", "Service"),
-    resource::<OneState<deployment::Deployments>>("apps", "deployments", "Deployment"),
-    resource::<OneState<job::Jobs>>("batch", "jobs", "Job"),
-    counted::<replicaset::ReplicaSets>("apps", "replicasets", "ReplicaSet"),
-    counted::<statefulset::StatefulSets>("apps", "statefulsets", "StatefulSet"),
-    counted::<daemonset::DaemonSets>("apps", "daemonsets", "DaemonSet"),
-    counted::<cronjob::CronJobs>("batch", "cronjobs", "CronJob"),
-    counted::<persistentvolumeclaim::PersistentVolumeClaims>(
-        "",
-        "persistentvolumeclaims",
-        "PersistentVolumeClaim",
-    ),
-    metadata::<configmap::ConfigMaps>("", "configmaps", "ConfigMap"),
-    metadata::<Metadata>("", "secrets", "Secret"),
-    metadata::<Metadata>("", "replicationcontrollers", "ReplicationController"),
-    Resource {
-        namespaced: false,
-        ..metadata::<Metadata>("", "persistentvolumes", "PersistentVolume")
-    },
-    metadata::<Metadata>("discovery.k8s.io", "endpointslices", "EndpointSlice"),
-    metadata::<Metadata>("networking.k8s.io", "ingresses", "Ingress"),
-    Resource {
-        version: "v2",
-        ..metadata::<Metadata>("autoscaling", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
-    },
-    metadata::<Metadata>("policy", "poddisruptionbudgets", "PodDisruptionBudget"),
-    metadata::<Metadata>("", "resourcequotas", "ResourceQuota"),
-    metadata::<Metadata>("", "limitranges", "LimitRange"),
-    Resource {
-        namespaced: false,
-        ..metadata::<Metadata>("storage.k8s.io", "storageclasses", "StorageClass")
-    },
-    metadata::<Metadata>("coordination.k8s.io", "leases", "Lease"),
-    metadata::<Metadata>("", "serviceaccounts", "ServiceAccount"),
+    resource::<pod::Pods>("v1", "pods"),
+    resource::<event::Events>("v1", "events").uncached(),
+    resource::<OneState<namespace::Namespaces>>("v1", "namespaces").cluster_scoped(),
+    resource::<node::Nodes>("v1", "nodes").cluster_scoped(),
+    resource::<OneState<service::Services>>("v1", "services"),
+    resource::<OneState<deployment::Deployments>>("apps/v1", "deployments"),
+    resource::<OneState<job::Jobs>>("batch/v1", "jobs"),
+    counted::<replicaset::ReplicaSets>("apps/v1", "replicasets"),
+    counted::<statefulset::StatefulSets>("apps/v1", "statefulsets"),
+    counted::<daemonset::DaemonSets>("apps/v1", "daemonsets"),
+    counted::<cronjob::CronJobs>("batch/v1", "cronjobs"),
+    counted::<persistentvolumeclaim::PersistentVolumeClaims>("v1", "persistentvolumeclaims"),
+    metadata::<configmap::ConfigMaps>("v1", "configmaps"),
+    metadata::<Metadata>("v1", "secrets"),
+    metadata::<Metadata>("v1", "replicationcontrollers"),
+    metadata::<Metadata>("v1", "persistentvolumes").cluster_scoped(),
+    metadata::<Metadata>("discovery.k8s.io/v1", "endpointslices"),
+    metadata::<Metadata>("networking.k8s.io/v1", "ingresses"),
+    metadata::<Metadata>("autoscaling/v2", "horizontalpodautoscalers"),
+    metadata::<Metadata>("policy/v1", "poddisruptionbudgets"),
+    metadata::<Metadata>("v1", "resourcequotas"),
+    metadata::<Metadata>("v1", "limitranges"),
+    metadata::<Metadata>("storage.k8s.io/v1", "storageclasses").cluster_scoped(),
+    metadata::<Metadata>("coordination.k8s.io/v1", "leases"),
+    metadata::<Metadata>("v1", "serviceaccounts"),
 ];
 
 /// Finds a resource by its plural name.
@@ -166,7 +178,7 @@ pub fn find(name: &str) -> Option<&'static Resource> {
 /// The resources that can show a series an object, and its families.
 #[must_use]
 pub fn detailed() -> Vec<(&'static str, &'static [Family])> {
-    let families = TABLE.iter().map(|resource| (resource.name, resource.families));
+    let families = TABLE.iter().map(|resource| (&*resource.name, resource.families));
     families.filter(|(_, families)| !families.is_empty()).collect()
 }
 

@@ -27,7 +27,7 @@ pub mod watch;
 pub mod workload;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -38,6 +38,7 @@ use std::{
 
 use auth::{Accounts, Right};
 use fault::{Fault, Faults, Rule};
+use kinds::{Offer, SERVED, Served};
 use pki::{Authority, Identity, Validity};
 use rustls::ServerConfig;
 use serde_json::Value;
@@ -89,6 +90,8 @@ pub struct Seen {
     pub path: String,
     /// Its query, as it came.
     pub query: String,
+    /// What it accepts.
+    pub accept: String,
 }
 
 /// What connections and the holder share.
@@ -99,6 +102,8 @@ pub struct Shared {
     accounts: Mutex<Accounts>,
     faults: Mutex<Faults>,
     seen: Mutex<VecDeque<Seen>>,
+    /// The groups of custom resources that are defined.
+    defined: Mutex<BTreeSet<&'static str>>,
     random: Mutex<fastrand::Rng>,
     tls: Mutex<Arc<ServerConfig>>,
     /// The resourceVersion of now, for whoever waits for the next.
@@ -142,6 +147,7 @@ impl Sim {
             accounts: Mutex::new(Accounts::new(options.seed)),
             faults: Mutex::default(),
             seen: Mutex::default(),
+            defined: Mutex::default(),
             random: Mutex::new(fastrand::Rng::with_seed(options.seed)),
             tls: Mutex::new(Arc::new(tls)),
             revision: channel::Sender::new(0),
@@ -202,6 +208,16 @@ impl Sim {
         let result = change(&mut state);
         self.shared.revision.send_replace(state.revision());
         result
+    }
+
+    /// Serves the custom resources of a group from now on.
+    pub fn define(&self, group: &'static str) {
+        lock(&self.shared.defined).insert(group);
+    }
+
+    /// Serves the custom resources of a group no more; watches under way end with [`Sim::cut`].
+    pub fn withdraw(&self, group: &str) {
+        lock(&self.shared.defined).remove(group);
     }
 
     // --- accounts ----------------------------------------------------------------------------
@@ -297,6 +313,12 @@ impl Shared {
 
     fn befall(&self, verb: &str, resource: &str) -> Option<Fault> {
         lock(&self.faults).befall(verb, resource)
+    }
+
+    fn offer(&self) -> Offer {
+        let defined = lock(&self.defined);
+        let is_there = |served: &&Served| !served.custom || defined.contains(served.group);
+        Offer(SERVED.iter().filter(is_there).collect())
     }
 
     fn note(&self, seen: Seen) {

@@ -24,7 +24,7 @@ use crate::{
         catalogue::{NAMESPACE_OBJECTS, OBJECTS},
         detail::{Extra, Family, Samples},
     },
-    watch::Op,
+    watch::{Denial, Op},
     wire::{
         Decode, DecodeError, Payload,
         meta::{Meta, Object},
@@ -136,8 +136,9 @@ pub trait Holder: Send {
     /// Shows a series an object, from now on, where the kind has any.
     fn show_details(&mut self, extra: Extra);
 
-    /// Whether this scope cannot be listed for want of rights: the others are shown without it.
-    fn set_denied(&mut self, scope: usize, denied: bool);
+    /// Why this scope cannot be listed, if it cannot: the others are shown without it. What is not
+    /// there any more is not shown either.
+    fn set_denied(&mut self, scope: usize, denied: Option<Denial>);
 
     /// How many objects are held.
     fn len(&self) -> usize;
@@ -187,6 +188,8 @@ struct Scope {
     list: u32,
     synced: bool,
     denied: bool,
+    /// There is no such resource since, until it is listed again.
+    absent: bool,
 }
 
 /// The series of single objects.
@@ -198,7 +201,7 @@ struct Detailed {
 
 /// The objects of one resource.
 pub struct Store<K: Kind> {
-    resource: &'static str,
+    resource: Arc<str>,
     entries: HashTable<Box<Entry<K::Facts>>>,
     hasher: DefaultHashBuilder,
     intern: Interner,
@@ -217,15 +220,16 @@ impl<K: Kind> Store<K> {
     /// An empty store, fed by a watcher for each of `namespaces`, or by one for all if there are
     /// none.
     #[must_use]
-    pub fn new(resource: &'static str, namespaces: &[String], caps: &Caps) -> Self {
-        let scope = |namespace| Scope { namespace, list: 0, synced: false, denied: false };
+    pub fn new(resource: &str, namespaces: &[String], caps: &Caps) -> Self {
+        let scope =
+            |namespace| Scope { namespace, list: 0, synced: false, denied: false, absent: false };
         let mut scopes: Vec<Scope> =
             namespaces.iter().map(|name| scope(Some(name.as_str().into()))).collect();
         if scopes.is_empty() {
             scopes.push(scope(None));
         }
         Self {
-            resource,
+            resource: resource.into(),
             entries: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             intern: Interner::default(),
@@ -319,8 +323,9 @@ impl<K: Kind> Store<K> {
     }
 
     fn is_shown(&self) -> bool {
-        self.scopes.iter().any(|scope| scope.synced)
-            && self.scopes.iter().all(|scope| scope.synced || scope.denied)
+        let shown = |scope: &Scope| scope.synced && !scope.absent;
+        self.scopes.iter().any(shown)
+            && self.scopes.iter().all(|scope| shown(scope) || scope.denied)
     }
 }
 
@@ -358,7 +363,7 @@ impl<K: Kind> Holder for Store<K> {
             keep
         });
         scope.synced = true;
-        scope.denied = false;
+        (scope.denied, scope.absent) = (false, false);
     }
 
     fn apply(&mut self, op: Op, payload: Payload<'_>, now: i64) -> Result<Applied, DecodeError> {
@@ -369,9 +374,10 @@ impl<K: Kind> Holder for Store<K> {
         }
     }
 
-    fn set_denied(&mut self, scope: usize, denied: bool) {
+    fn set_denied(&mut self, scope: usize, denied: Option<Denial>) {
         if let Some(scope) = self.scopes.get_mut(scope) {
-            scope.denied = denied;
+            scope.denied = denied.is_some();
+            scope.absent |= denied == Some(Denial::Absent);
         }
     }
 
@@ -390,7 +396,7 @@ impl<K: Kind> Holder for Store<K> {
     fn snapshot(&self) -> Option<Box<dyn Collect>> {
         self.is_shown().then(|| -> Box<dyn Collect> {
             Box::new(Snapshot {
-                resource: self.resource,
+                resource: Arc::clone(&self.resource),
                 objects: self.entries.len(),
                 namespaces: self.namespaces.clone(),
                 shown: self.tally.shown(),
@@ -402,7 +408,7 @@ impl<K: Kind> Holder for Store<K> {
 
 /// What one scrape shows of a store.
 struct Snapshot<S> {
-    resource: &'static str,
+    resource: Arc<str>,
     objects: usize,
     namespaces: Table<Nothing>,
     shown: S,
@@ -411,17 +417,17 @@ struct Snapshot<S> {
 
 impl<S: Collect> Collect for Snapshot<S> {
     fn collect(&self, out: &mut Exposition) {
-        out.sample(&OBJECTS, &[self.resource], self.objects);
+        out.sample(&OBJECTS, &[&*self.resource], self.objects);
         self.namespaces.each(|namespace, population, _| {
             // A cluster-scoped object is in none.
             if !namespace.is_empty() {
-                out.sample(&NAMESPACE_OBJECTS, &[namespace, self.resource], population);
+                out.sample(&NAMESPACE_OBJECTS, &[namespace, &*self.resource], population);
             }
         });
         self.namespaces.overflow(&NAMESPACE_OBJECTS, out);
         self.shown.collect(out);
         if let Some(details) = &self.details {
-            out.details(self.resource, details);
+            out.details(&self.resource, details);
         }
     }
 }

@@ -71,7 +71,7 @@ impl Telemetry {
     ///
     /// # Errors
     /// Where the catalogue has something that `prometheus` refuses.
-    pub fn new(resources: &[&'static str]) -> prometheus::Result<Self> {
+    pub fn new(resources: &[&str]) -> prometheus::Result<Self> {
         let make = Maker { registry: Registry::new(), resources };
         let inner = Inner {
             request_duration: make.histogram(&catalogue::API_REQUEST_DURATION_SECONDS)?,
@@ -235,7 +235,7 @@ const LATE: [&str; 2] =
 /// Makes families from their declarations.
 struct Maker<'a> {
     registry: Registry,
-    resources: &'a [&'static str],
+    resources: &'a [&'a str],
 }
 
 impl Maker<'_> {

@@ -42,6 +42,15 @@ label! {
     }
 }
 
+/// Why something cannot be watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// We may not.
+    Forbidden,
+    /// There is no such resource, or none any more.
+    Absent,
+}
+
 label! {
     /// Why everything was listed again.
     pub enum RelistCause {

@@ -19,7 +19,7 @@ const LIMIT: usize = 1 << 20;
 /// Gives each kind's store the events of a watch.
 pub fn watch(encoding: Encoding, stream: &[u8]) {
     for resource in kinds::TABLE {
-        let store = (resource.store)(resource.name, &[], &CAPS);
+        let store = (resource.store)(&resource.name, &[], &CAPS);
         fill(&mut *store.lock().expect("nobody panicked"), encoding, stream);
         let mut out = Exposition::new(Format::Text, &[]);
         Shown(store).collect(&mut out);

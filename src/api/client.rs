@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     hash::{BuildHasher, RandomState},
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -23,12 +23,13 @@ use super::{
     Phase, ReloadResult, ReloadTrigger, TransportReason, Verb,
     connection::{Connection, TransportError},
     endpoint::Endpoint,
-    request::{self, Target},
+    request::{self, Ask, Target},
     status::{Refusal, refusal},
     tls::Tls,
 };
 use crate::{
     exposition::{Collect, Exposition, catalogue},
+    kinds::Resource,
     telemetry::Telemetry,
     watch::machine::{self, Failure, FailureKind},
     wire::Encoding,
@@ -84,7 +85,7 @@ pub struct Answer {
     connection: Connection,
     telemetry: Telemetry,
     verb: Verb,
-    resource: &'static str,
+    resource: Arc<Resource>,
     started: Instant,
     head: Instant,
     _flight: Option<crate::telemetry::InFlight>,
@@ -109,7 +110,8 @@ impl Client {
         self.skew.correct(wall_micros())
     }
 
-    /// Sends a list or watch request, on `connection` where it still works, else on a new one.
+    /// Sends a list or watch request, on `connection` where it still works, else on a new one. Of
+    /// a resource that is known by its name only the API server is asked first if it serves it.
     ///
     /// # Errors
     /// Where there is no answer of status 200: what it means and says.
@@ -119,16 +121,31 @@ impl Client {
         request: &machine::Request,
         connection: Option<Connection>,
     ) -> Result<Answer, Trouble> {
+        if target.resource.discovered && request.begins_list() {
+            self.discover(target).await?;
+        }
+        self.ask(&target.ask(request), connection).await.map_err(|trouble| target.absent(trouble))
+    }
+
+    /// Sends a request, and once more where it was refused with 401 and there is other proof now.
+    ///
+    /// # Errors
+    /// Where there is no answer of status 200: what it means and says.
+    pub(super) async fn ask(
+        &self,
+        ask: &Ask,
+        connection: Option<Connection>,
+    ) -> Result<Answer, Trouble> {
         let proof = self.prove().await?;
-        let first = self.attempt(&proof, target, request, connection).await;
+        let first = self.attempt(&proof, ask, connection).await;
         let mut trouble = match first {
             Err(trouble) if trouble.failure.kind == FailureKind::Unauthorized => trouble,
             other => return other,
         };
         match self.renew(&proof, &mut trouble).await {
             Some(proof) => {
-                self.telemetry.retry(request.verb(), target.resource.name);
-                self.attempt(&proof, target, request, None).await
+                self.telemetry.retry(ask.verb, &ask.resource.name);
+                self.attempt(&proof, ask, None).await
             }
             None => Err(trouble),
         }
@@ -178,14 +195,13 @@ impl Client {
     async fn attempt(
         &self,
         proof: &Proof,
-        target: &Target,
-        request: &machine::Request,
+        ask: &Ask,
         connection: Option<Connection>,
     ) -> Result<Answer, Trouble> {
-        let (verb, resource) = (request.verb(), target.resource.name);
+        let (verb, resource) = (ask.verb, &*ask.resource.name);
         let flight = self.telemetry.request_started(verb);
         let started = Instant::now();
-        let sent = self.send(proof, target, request, connection).await;
+        let sent = self.send(proof, ask, connection).await;
         let (response, connection) = sent.inspect_err(|trouble| {
             if let FailureKind::Transport(reason) = trouble.failure.kind {
                 self.telemetry.transport_error(reason);
@@ -213,7 +229,7 @@ impl Client {
             connection,
             telemetry: self.telemetry.clone(),
             verb,
-            resource,
+            resource: Arc::clone(&ask.resource),
             started,
             head,
             _flight: (!watch).then_some(flight),
@@ -223,12 +239,10 @@ impl Client {
     async fn send(
         &self,
         proof: &Proof,
-        target: &Target,
-        request: &machine::Request,
+        ask: &Ask,
         connection: Option<Connection>,
     ) -> Result<(Response<Incoming>, Connection), Trouble> {
-        let path_and_query = target.path_and_query(request);
-        let accept = target.accept(request);
+        let path_and_query = &ask.path_and_query;
         let mut connection = match connection {
             Some(connection) => connection,
             None => Connection::dial(&self.endpoint, &self.telemetry).await?,
@@ -238,7 +252,8 @@ impl Client {
             true => format!("{url}{path_and_query}"),
             false => format!("{}{path_and_query}", url.path),
         };
-        let mut request = Request::get(uri).header(ACCEPT, accept).header(USER_AGENT, user_agent());
+        let mut request =
+            Request::get(uri).header(ACCEPT, &ask.accept).header(USER_AGENT, user_agent());
         if !connection.is_http2() {
             request = request.header(HOST, url.authority());
         }
@@ -351,7 +366,7 @@ impl Answer {
     fn ended(&self) {
         if self.verb != Verb::Watch {
             self.telemetry.phase(Phase::Body, self.head.elapsed());
-            self.telemetry.request_took(self.verb, self.resource, self.started.elapsed());
+            self.telemetry.request_took(self.verb, &self.resource.name, self.started.elapsed());
         }
     }
 }

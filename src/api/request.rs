@@ -1,10 +1,11 @@
 //! Requests for lists and watches: paths and queries.
 
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 use crate::{
+    api::{Verb, client::Trouble},
     kinds::Resource,
-    watch::machine::Request,
+    watch::machine::{FailureKind, Request},
     wire::{Shape, Wanted},
 };
 
@@ -15,7 +16,7 @@ pub const USER_AGENT: &str = concat!("kubetally/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The resource.
-    pub resource: &'static Resource,
+    pub resource: Arc<Resource>,
     /// One namespace, or all.
     pub namespace: Option<String>,
     /// A label selector.
@@ -28,7 +29,45 @@ pub struct Target {
     pub wanted: Wanted,
 }
 
+/// A request to be sent.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// What it does.
+    pub verb: Verb,
+    /// The resource it is about.
+    pub resource: Arc<Resource>,
+    /// Below the server's own path.
+    pub path_and_query: String,
+    /// As `Accept` has it.
+    pub accept: String,
+}
+
 impl Target {
+    /// A list or watch request.
+    #[must_use]
+    pub fn ask(&self, request: &Request) -> Ask {
+        Ask {
+            verb: request.verb(),
+            resource: Arc::clone(&self.resource),
+            path_and_query: self.path_and_query(request),
+            accept: self.accept(request),
+        }
+    }
+
+    /// For people: a 404 says that there is no such resource, in words that do not tell which.
+    #[must_use]
+    pub fn absent(&self, trouble: Trouble) -> Trouble {
+        match trouble.failure.kind {
+            FailureKind::NotFound => {
+                let Resource { api_version, .. } = &*self.resource;
+                let plural = self.resource.plural();
+                let message = format!("{api_version} {plural}: not served by the API server (yet)");
+                Trouble { message, ..trouble }
+            }
+            _ => trouble,
+        }
+    }
+
     /// The path and query of a request, below the server's own path.
     #[must_use]
     pub fn path_and_query(&self, request: &Request) -> String {
@@ -66,11 +105,10 @@ impl Target {
     }
 
     fn path(&self) -> String {
-        let Resource { name, group, version, .. } = self.resource;
-        let root = if group.is_empty() { "/api".to_owned() } else { format!("/apis/{group}") };
+        let (root, plural) = (self.resource.root(), self.resource.plural());
         match &self.namespace {
-            Some(namespace) => format!("{root}/{version}/namespaces/{namespace}/{name}"),
-            None => format!("{root}/{version}/{name}"),
+            Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
+            None => format!("{root}/{plural}"),
         }
     }
 }
@@ -112,10 +150,13 @@ mod tests {
     use super::*;
     use crate::{kinds, wire::Encoding};
 
+    fn resource(text: &str) -> Arc<Resource> {
+        Arc::new(kinds::parse(text).expect("a resource"))
+    }
+
     fn target() -> Target {
-        let resource = kinds::find("pods").expect("pods are known");
         Target {
-            resource,
+            resource: resource("pods"),
             namespace: None,
             label_selector: None,
             field_selector: None,
@@ -176,14 +217,12 @@ mod tests {
         assert_eq!(Target { whole, wanted, ..target() }.accept(&request), expected);
     }
 
-    #[test]
-    fn a_group_has_a_path_of_its_own() {
-        let resource = kinds::find("deployments").expect("deployments are known");
-        let target = Target { resource, ..target() };
-        assert!(
-            target
-                .path_and_query(&Request::Page { limit: 1, next: None })
-                .starts_with("/apis/apps/v1/deployments?")
-        );
+    #[rstest]
+    #[case("deployments", "/apis/apps/v1/deployments?limit=1")]
+    #[case("example.com/v1/widgets", "/apis/example.com/v1/widgets?limit=1")]
+    #[case("v1/podtemplates", "/api/v1/podtemplates?limit=1")]
+    fn a_group_has_a_path_of_its_own(#[case] text: &str, #[case] expected: &str) {
+        let target = Target { resource: resource(text), ..target() };
+        assert_eq!(target.path_and_query(&Request::Page { limit: 1, next: None }), expected);
     }
 }

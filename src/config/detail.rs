@@ -83,10 +83,12 @@ fn parse_names(names: &str) -> Names {
 #[must_use]
 pub fn resources(text: &str) -> Option<Vec<&'static str>> {
     if text == "all" {
-        return Some(detailed().map(|resource| resource.name).collect());
+        return Some(detailed().map(|resource| &*resource.name).collect());
     }
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-    names.map(|name| detailed().find(|known| known.name == name).map(|known| known.name)).collect()
+    names
+        .map(|name| detailed().find(|known| known.name == name).map(|known| &*known.name))
+        .collect()
 }
 
 fn detailed() -> impl Iterator<Item = &'static Resource> {

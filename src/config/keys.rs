@@ -41,7 +41,7 @@ impl Key {
     #[must_use]
     pub fn allowed(&self) -> String {
         let names = |wanted: fn(&&Resource) -> bool| {
-            let names = kinds::TABLE.iter().filter(wanted).map(|resource| resource.name);
+            let names = kinds::TABLE.iter().filter(wanted).map(|resource| &*resource.name);
             names.collect::<Vec<_>>().join(", ")
         };
         self.allowed
@@ -103,7 +103,13 @@ pub static KEYS: &[Key] = &[
         "true or false",
         "End with exit code 69 where the cluster cannot be reached at the start.",
     ),
-    key("watch.resources", "--resources", "pods,events", "some of {resources}", "What is watched."),
+    key(
+        "watch.resources",
+        "--resources",
+        "pods,events",
+        "some of {resources}, or any other as GROUP/VERSION/RESOURCE, such as example.com/v1/widgets or v1/podtemplates",
+        "What is watched.",
+    ),
     key(
         "watch.namespaces",
         "--namespaces",
@@ -267,7 +273,7 @@ pub fn markdown() -> String {
 pub fn find(name: &str) -> Option<&'static Key> {
     let table = |key: &&Key| {
         let entry = name.strip_prefix(key.name).and_then(|rest| rest.strip_prefix('.'));
-        TABLES.contains(&key.name) && entry.is_some_and(|entry| !entry.contains('.'))
+        TABLES.contains(&key.name) && entry.is_some_and(|entry| !entry.is_empty())
     };
     let exact = KEYS.iter().find(|key| key.name == name && !TABLES.contains(&key.name));
     exact.or_else(|| KEYS.iter().find(table))

@@ -1,6 +1,6 @@
 //! The configuration as meant: parsed, checked, ready to use.
 
-use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
     ConfigError,
@@ -15,6 +15,8 @@ use crate::{
 
 /// How many namespaces may be named: each has a watch, and so a connection, for each resource.
 const NAMESPACES: usize = 100;
+/// How many resources may be named.
+const RESOURCES: usize = 100;
 
 /// Everything the daemon was told.
 #[derive(Clone, Debug)]
@@ -76,7 +78,7 @@ pub struct Watch {
 #[derive(Clone, Debug)]
 pub struct Watched {
     /// The resource.
-    pub resource: &'static Resource,
+    pub resource: Arc<Resource>,
     /// A label selector.
     pub label_selector: Option<String>,
     /// A field selector.
@@ -198,14 +200,17 @@ impl Reader<'_> {
             self.0.entries(table).find(|(name, _)| *name == resource).map(|(_, w)| w.text.clone())
         };
         let resources = self.parsed("watch.resources", |text| {
-            let mut resources: Vec<&'static Resource> = Vec::new();
-            for name in list(text) {
-                let resource = kinds::find(name)?;
-                if !resources.iter().any(|known| known.name == resource.name) {
-                    resources.push(resource);
+            let mut resources: Vec<Resource> = Vec::new();
+            for resource in list(text).map(kinds::parse) {
+                let resource = resource?;
+                match resources.iter().find(|known| known.name == resource.name) {
+                    None => resources.push(resource),
+                    // Their series would be the same.
+                    Some(known) if known.api_version != resource.api_version => return None,
+                    Some(_) => {}
                 }
             }
-            (!resources.is_empty()).then_some(resources)
+            (1..=RESOURCES).contains(&resources.len()).then_some(resources)
         })?;
         for table in keys::TABLES {
             for (resource, written) in self.0.entries(table) {
@@ -218,10 +223,10 @@ impl Reader<'_> {
                 }
             }
         }
-        let watched = |resource: &'static Resource| Watched {
-            resource,
-            label_selector: selector("watch.label_selectors", resource.name),
-            field_selector: selector("watch.field_selectors", resource.name),
+        let watched = |resource: Resource| Watched {
+            label_selector: selector("watch.label_selectors", &resource.name),
+            field_selector: selector("watch.field_selectors", &resource.name),
+            resource: Arc::new(resource),
         };
         Ok(resources.into_iter().map(watched).collect())
     }
@@ -232,7 +237,7 @@ impl Reader<'_> {
             names.sort();
             names.dedup();
             let few = names.len() <= NAMESPACES;
-            (few && names.iter().all(|name| is_label(name))).then_some(names)
+            (few && names.iter().all(|name| kinds::is_label(name))).then_some(names)
         })
     }
 }
@@ -249,14 +254,6 @@ fn wrong(name: &str, written: &Written) -> ConfigError {
 
 fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty())
-}
-
-/// An RFC 1123 label, as namespaces are.
-fn is_label(name: &str) -> bool {
-    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let inner = name.bytes().all(|byte| letter(byte) || byte == b'-');
-    let ends = name.bytes().next().is_some_and(letter) && name.bytes().last().is_some_and(letter);
-    name.len() <= 63 && inner && ends
 }
 
 fn wanted(text: &str) -> Option<Wanted> {

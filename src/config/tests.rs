@@ -71,7 +71,7 @@ fn the_defaults_are_right() {
     assert_eq!(settings.http.listen.to_string(), "0.0.0.0:8080");
     assert_eq!(settings.http.drain, Duration::from_secs(5));
     assert_eq!(settings.cluster.kubeconfig, None);
-    let resources: Vec<_> = settings.watch.resources.iter().map(|w| w.resource.name).collect();
+    let resources: Vec<_> = settings.watch.resources.iter().map(|w| &*w.resource.name).collect();
     assert_eq!(resources, ["pods", "events"]);
     assert!(settings.watch.namespaces.is_empty());
 }

@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn every_resource_has_a_name_of_its_own() {
-    let names: BTreeSet<_> = TABLE.iter().map(|resource| resource.name).collect();
+    let names: BTreeSet<_> = TABLE.iter().map(|resource| &*resource.name).collect();
     assert_eq!(names.len(), TABLE.len());
 }
 

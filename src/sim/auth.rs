@@ -12,8 +12,8 @@ pub const ANONYMOUS: &str = "system:anonymous";
 
 /// The paths that anybody may get.
 const PUBLIC: &[&str] = &["/healthz", "/livez", "/readyz", "/version"];
-/// The paths that whoever says who they are may get.
-const DISCOVERY: &[&str] = &["/api"];
+/// Below these whoever says who they are may get everything.
+const DISCOVERY: &[&str] = &["/api", "/apis"];
 
 /// A right: these verbs on this resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,9 +135,13 @@ impl Accounts {
     #[must_use]
     pub fn allows_path(&self, user: &str, path: &str) -> bool {
         PUBLIC.contains(&path)
-            || (user != ANONYMOUS && DISCOVERY.contains(&path))
+            || (user != ANONYMOUS && DISCOVERY.iter().any(|root| below(root, path)))
             || self.rights.get(user).is_some_and(|rights| rights.contains(&Right::to_anything()))
     }
+}
+
+fn below(root: &str, path: &str) -> bool {
+    path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The refusal of a user who may not do this to a resource, or to one object of it.

@@ -1,9 +1,11 @@
 //! What the simulated server serves, and how its objects look where they are empty.
 
+use serde_json::{Value, json};
+
 use super::events;
 
 /// One resource of the simulated API.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Served {
     /// The API group, empty for the core group.
     pub group: &'static str,
@@ -23,6 +25,10 @@ pub struct Served {
     pub table: &'static str,
     /// Turns a body as it is held into a body of this group.
     pub view: fn(&str) -> String,
+    /// Whether the items of a list say what they are.
+    pub typed_items: bool,
+    /// Whether it is there only while it is defined.
+    pub custom: bool,
 }
 
 impl Served {
@@ -37,6 +43,21 @@ impl Served {
             empty: "",
             table: plural,
             view: str::to_owned,
+            typed_items: false,
+            custom: false,
+        }
+    }
+
+    /// The same objects as `PartialObjectMetadata`.
+    #[must_use]
+    pub fn as_metadata(self) -> Self {
+        Self {
+            group: "meta.k8s.io",
+            kind: "PartialObjectMetadata",
+            empty: "",
+            view: metadata,
+            typed_items: true,
+            ..self
         }
     }
 
@@ -111,19 +132,51 @@ pub static SERVED: &[Served] = &[
         empty: r#","spec":{"schedule":"","jobTemplate":{"metadata":{},"spec":{"template":{"metadata":{},"spec":{"containers":null}}}}},"status":{}"#,
         ..Served::new("batch", "cronjobs", "CronJob")
     },
+    Served { custom: true, ..Served::new("example.com", "widgets", "Widget") },
+    Served { custom: true, namespaced: false, ..Served::new("example.com", "worlds", "World") },
 ];
 
-/// Finds a resource.
-#[must_use]
-pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Served> {
-    let is = |served: &&Served| {
-        served.group == group && served.version == version && served.plural == plural
-    };
-    SERVED.iter().find(is)
+/// What is served at present.
+#[derive(Debug)]
+pub struct Offer(pub Vec<&'static Served>);
+
+impl Offer {
+    /// Finds a resource.
+    #[must_use]
+    pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<&'static Served> {
+        self.of(group, version).find(|served| served.plural == plural)
+    }
+
+    /// Whether a group is served in a version.
+    #[must_use]
+    pub fn has_group(&self, group: &str, version: &str) -> bool {
+        self.of(group, version).next().is_some()
+    }
+
+    /// The `APIResourceList` of a group and version; `None` where it is not served.
+    #[must_use]
+    pub fn discovery(&self, group: &str, version: &str) -> Option<Value> {
+        let api_version = self.of(group, version).next()?.api_version();
+        let resource = |Served { plural, kind, namespaced, .. }: &Served| {
+            let verbs = ["get", "list", "watch"];
+            json!({"name": plural, "namespaced": namespaced, "kind": kind, "verbs": verbs})
+        };
+        let resources: Vec<Value> = self.of(group, version).map(resource).collect();
+        Some(json!({
+            "kind": "APIResourceList",
+            "groupVersion": api_version,
+            "resources": resources,
+        }))
+    }
+
+    fn of(&self, group: &str, version: &str) -> impl Iterator<Item = &'static Served> {
+        let is = move |served: &&Served| served.group == group && served.version == version;
+        self.0.iter().copied().filter(is)
+    }
 }
 
-/// Whether a group is served in a version.
-#[must_use]
-pub fn has_group(group: &str, version: &str) -> bool {
-    SERVED.iter().any(|served| served.group == group && served.version == version)
+/// What of an object is its metadata.
+fn metadata(body: &str) -> String {
+    let object: Value = serde_json::from_str(body).unwrap_or_default();
+    json!({"metadata": object["metadata"]}).to_string()
 }

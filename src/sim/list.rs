@@ -91,6 +91,14 @@ fn path(Key { namespace, name }: &Key) -> String {
     }
 }
 
+/// An object that says what it is.
+#[must_use]
+pub fn typed(served: &Served, body: &str) -> String {
+    let (kind, version) = (served.kind, served.api_version());
+    let rest = body.strip_prefix('{').unwrap_or(body);
+    format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{version}\",{rest}")
+}
+
 fn render(
     served: &Served,
     version: u64,
@@ -116,7 +124,11 @@ fn render(
         if at > 0 {
             out.push(',');
         }
-        out.push_str(&(served.view)(&object.body));
+        let body = (served.view)(&object.body);
+        match served.typed_items {
+            true => out.push_str(&typed(served, &body)),
+            false => out.push_str(&body),
+        }
     }
     out.push_str("]}\n");
     out

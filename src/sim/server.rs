@@ -27,13 +27,13 @@ use super::{
     auth::{self, ANONYMOUS},
     body::{BodyFault, Writer},
     fault::Fault,
-    kinds::{self, Served},
-    list::list,
+    kinds::{Offer, Served},
+    list,
     options::Options,
     state::{Key, uuid},
     watch::Watch,
 };
-use crate::api::tls::Leaf;
+use crate::{api::tls::Leaf, wire::Shape};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -115,7 +115,9 @@ async fn answer(
     let options = Options::parse(query);
     let place = Place::find(uri.path());
     let (verb, plural) = (place.verb(&options), place.plural());
-    shared.note(Seen { verb, path: uri.path().into(), query: query.into() });
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let accept = accept.unwrap_or("*/*");
+    shared.note(Seen { verb, path: uri.path().into(), query: query.into(), accept: accept.into() });
     let mut body_fault = None;
     match shared.befall(verb, plural) {
         Some(Fault::Silence) => std::future::pending().await,
@@ -133,7 +135,7 @@ async fn answer(
         Place::Path(path) if !shared.accounts().allows_path(&user, path) => {
             return Err(auth::forbidden_path(&user, path));
         }
-        Place::Path(path) => return Ok(path_answer(path, head)),
+        Place::Path(path) => return Ok(path_answer(path, &shared.offer(), head)),
         Place::Resource(route) => route,
     };
     let of = (route.group, route.plural);
@@ -141,10 +143,11 @@ async fn answer(
     if !shared.accounts().allows(&user, verb, of, namespace) {
         return Err(auth::forbidden(&user, verb, of, namespace, route.name));
     }
-    if !kinds::has_group(route.group, route.version) {
+    let offer = shared.offer();
+    if !offer.has_group(route.group, route.version) {
         return Ok(head.text(404, "404 page not found\n"));
     }
-    let Some(served) = kinds::find(route.group, route.version, route.plural) else {
+    let Some(served) = offer.find(route.group, route.version, route.plural) else {
         let message = "the server could not find the requested resource";
         return Err(Failure::new(404, "NotFound", message).with(json!({})));
     };
@@ -152,9 +155,13 @@ async fn answer(
         let message = "the server does not allow this method on the requested resource";
         return Err(Failure::new(405, "MethodNotAllowed", message).with(json!({})));
     }
-    acceptable(request)?;
+    let served = match (accepted(accept)?, verb) {
+        (Shape::Whole, _) => *served,
+        (Shape::MetadataList, "list") | (Shape::Metadata, "get" | "watch") => served.as_metadata(),
+        _ => return Err(not_acceptable()),
+    };
     match route.name {
-        Some(name) => get(shared, served, namespace, name, head),
+        Some(name) => get(shared, &served, namespace, name, head),
         None => collection(shared, served, namespace, &options, body_fault, head),
     }
 }
@@ -173,19 +180,26 @@ fn user(
     user.ok_or_else(|| Failure::new(401, "Unauthorized", "Unauthorized"))
 }
 
-fn acceptable(request: &Request<Incoming>) -> Result<(), Failure> {
-    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
-    let json = |offer: &str| {
-        let offer = offer.split(';').next().unwrap_or_default().trim();
-        ["application/json", "application/*", "*/*"].contains(&offer)
+/// How much is asked for by the first offer that can be met.
+fn accepted(accept: &str) -> Result<Shape, Failure> {
+    let shape = |offer: &str| {
+        let mut parts = offer.split(';').map(str::trim);
+        let media = parts.next().unwrap_or_default();
+        let known = ["application/json", "application/*", "*/*"].contains(&media);
+        known.then(|| match parts.find_map(|part| part.strip_prefix("as=")) {
+            Some("PartialObjectMetadata") => Shape::Metadata,
+            Some("PartialObjectMetadataList") => Shape::MetadataList,
+            _ => Shape::Whole,
+        })
     };
-    if accept.is_none_or(|accept| accept.split(',').any(json)) {
-        return Ok(());
-    }
+    accept.split(',').find_map(shape).ok_or_else(not_acceptable)
+}
+
+fn not_acceptable() -> Failure {
     let message = "406: Not Acceptable\n\nAvailable representations: application/json, \
                    application/yaml, application/vnd.kubernetes.protobuf, \
                    application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
-    Err(Failure { indented: true, ..Failure::new(406, "NotAcceptable", message).with(json!({})) })
+    Failure { indented: true, ..Failure::new(406, "NotAcceptable", message).with(json!({})) }
 }
 
 fn get(
@@ -203,15 +217,12 @@ fn get(
         let message = format!("{plural} \"{name}\" not found");
         return Err(Failure::new(404, "NotFound", message).with(details));
     };
-    let body = (served.view)(&object.body);
-    let rest = body.strip_prefix('{').unwrap_or(&body);
-    let (kind, version) = (served.kind, served.api_version());
-    Ok(head.json(format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{version}\",{rest}\n")))
+    Ok(head.json(format!("{}\n", list::typed(served, &(served.view)(&object.body)))))
 }
 
 fn collection(
     shared: &Arc<Shared>,
-    served: &'static Served,
+    served: Served,
     namespace: Option<&str>,
     options: &Options,
     fault: Option<BodyFault>,
@@ -223,7 +234,7 @@ fn collection(
         let watch = Watch::new(served, namespace.map(str::to_owned), options)?;
         tokio::spawn(watch.run(Arc::clone(shared), writer));
     } else {
-        let text = list(&shared.state(), served, namespace, options)?;
+        let text = list::list(&shared.state(), &served, namespace, options)?;
         tokio::spawn(async move {
             // Cut off or whole: nobody waits for the writer.
             let _over = writer.write(text).await;
@@ -232,7 +243,7 @@ fn collection(
     Ok(head.stream(body))
 }
 
-fn path_answer(path: &str, head: &Head) -> Response<Body> {
+fn path_answer(path: &str, offer: &Offer, head: &Head) -> Response<Body> {
     match path {
         "/version" => head.json(serde_json::to_string_pretty(&version()).unwrap_or_default()),
         "/api" => head.json(concat!(
@@ -241,7 +252,19 @@ fn path_answer(path: &str, head: &Head) -> Response<Body> {
             "\n"
         )),
         "/healthz" | "/livez" | "/readyz" => head.text(200, "ok"),
-        _ => head.text(404, "404 page not found\n"),
+        path => match discovery(path, offer) {
+            Some(list) => head.json(format!("{list}\n")),
+            None => head.text(404, "404 page not found\n"),
+        },
+    }
+}
+
+/// `/api/v1`, `/apis/apps/v1`.
+fn discovery(path: &str, offer: &Offer) -> Option<serde_json::Value> {
+    match path.split('/').skip(1).collect::<Vec<_>>().as_slice() {
+        ["api", version] => offer.discovery("", version),
+        ["apis", group, version] => offer.discovery(group, version),
+        _ => None,
     }
 }
 

@@ -23,7 +23,7 @@ const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 /// A watch that was granted.
 #[derive(Debug)]
 pub struct Watch {
-    served: &'static Served,
+    served: Served,
     namespace: Option<String>,
     selector: Selector,
     bookmarks: bool,
@@ -38,7 +38,7 @@ impl Watch {
     /// # Errors
     /// What the server refuses, as it words it.
     pub fn new(
-        served: &'static Served,
+        served: Served,
         namespace: Option<String>,
         options: &Options,
     ) -> Result<Self, Failure> {
@@ -48,7 +48,7 @@ impl Watch {
         Ok(Self {
             served,
             namespace,
-            selector: list::selector(served, options)?,
+            selector: list::selector(&served, options)?,
             bookmarks: options.allow_bookmarks,
             from: (!initial).then_some(version),
             lasts: options.timeout.map_or(DEFAULT, Duration::from_secs),
@@ -143,12 +143,8 @@ impl Watch {
     }
 
     fn event(&self, kind: &str, object: &Object) -> String {
-        let body = (self.served.view)(&object.body);
-        let (of, api_version) = (self.served.kind, self.served.api_version());
-        let rest = body.strip_prefix('{').unwrap_or(&body);
-        format!(
-            "{{\"type\":\"{kind}\",\"object\":{{\"kind\":\"{of}\",\"apiVersion\":\"{api_version}\",{rest}}}\n"
-        )
+        let object = list::typed(&self.served, &(self.served.view)(&object.body));
+        format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n")
     }
 
     fn bookmark(&self, version: u64, initial_events_end: bool) -> String {

@@ -181,7 +181,7 @@ fn namespaces_are_swept_and_shown_each_by_itself() {
     rig.store.end_list(0, 0);
     assert_eq!(rig.store.len(), 4, "lists under way together do not sweep each other's");
     assert_eq!(rig.text(), "", "c is not there yet");
-    rig.store.set_denied(2, true);
+    rig.store.set_denied(2, Some(Denial::Forbidden));
     assert_eq!(rig.value(r#"kubetally_objects{resource="things"}"#), Some(4));
     rig.store.begin_list(0);
     rig.store.end_list(0, 0);
@@ -191,9 +191,23 @@ fn namespaces_are_swept_and_shown_each_by_itself() {
 }
 
 #[test]
+fn what_is_gone_is_shown_when_it_is_listed_again() {
+    let objects = r#"kubetally_objects{resource="things"}"#;
+    let mut rig = Rig::<Things>::synced(&[thing("a", "x", "x")]);
+    rig.store.set_denied(0, Some(Denial::Forbidden));
+    assert_eq!(rig.value(objects), Some(1), "what was seen stays");
+    rig.store.set_denied(0, Some(Denial::Absent));
+    assert_eq!(rig.text(), "");
+    rig.store.set_denied(0, None);
+    assert_eq!(rig.text(), "", "not before it is listed");
+    rig.list(&[]);
+    assert_eq!(rig.value(objects), Some(0));
+}
+
+#[test]
 fn what_has_been_refused_and_never_been_listed_is_not_shown() {
     let mut rig = Rig::<Things>::new();
-    rig.store.set_denied(0, true);
+    rig.store.set_denied(0, Some(Denial::Forbidden));
     assert_eq!(rig.text(), "");
 }
 

@@ -21,7 +21,7 @@ pub struct Board(Vec<Arc<Row>>);
 /// One watcher's state: the watcher writes, scrapes and probes read.
 #[derive(Debug)]
 pub struct Row {
-    resource: &'static str,
+    resource: Box<str>,
     namespace: Option<String>,
     connected: AtomicBool,
     synced: AtomicBool,
@@ -33,9 +33,9 @@ pub struct Row {
 
 impl Board {
     /// Adds a row for a watcher.
-    pub fn add(&mut self, resource: &'static str, namespace: Option<String>) -> Arc<Row> {
+    pub fn add(&mut self, resource: &str, namespace: Option<String>) -> Arc<Row> {
         let row = Arc::new(Row {
-            resource,
+            resource: resource.into(),
             namespace,
             connected: AtomicBool::new(false),
             synced: AtomicBool::new(false),
@@ -62,7 +62,7 @@ impl Board {
 impl Collect for Board {
     fn collect(&self, out: &mut Exposition) {
         for rows in self.resources() {
-            let Some(resource) = rows.first().map(|row| row.resource) else { continue };
+            let Some(resource) = rows.first().map(|row| &*row.resource) else { continue };
             let all = |flag: fn(&Row) -> &AtomicBool| {
                 rows.iter().all(|row| flag(row).load(Ordering::Relaxed))
             };
@@ -104,7 +104,7 @@ impl Row {
     fn check(&self) -> Check {
         let name = match &self.namespace {
             Some(namespace) => format!("{} in {namespace}", self.resource),
-            None => self.resource.to_owned(),
+            None => self.resource.to_string(),
         };
         let verdict = match () {
             () if self.synced.load(Ordering::Relaxed) => Verdict::Ready,

@@ -418,8 +418,8 @@ impl Watcher {
         store.end_list(self.parts.scope, self.parts.client.now());
         let took = self.list_began.elapsed();
         self.parts.telemetry.watch_sync(self.resource(), mode, took);
-        let (resource, namespace) = (self.resource(), &self.parts.target.namespace);
         let objects = self.listing.progress.end();
+        let (resource, namespace) = (self.resource(), &self.parts.target.namespace);
         tracing::info!(resource, namespace, objects, %mode, ?took, "synced");
     }
 
@@ -438,9 +438,9 @@ impl Watcher {
     /// Shows the machine's state; a watch that is live has no trouble.
     fn show(&mut self) {
         let Self { machine, trouble, parts, epoch, .. } = self;
-        parts.row.set(machine.connected(), machine.synced(), machine.denied());
+        parts.row.set(machine.connected(), machine.complete(), machine.denied().is_some());
         if machine.connected() {
-            let resource = parts.target.resource.name;
+            let resource = &*parts.target.resource.name;
             if let Some((failures, lasted)) = trouble.recovered(epoch.elapsed()) {
                 tracing::info!(resource, failures, ?lasted, "watching again");
             }
@@ -450,14 +450,14 @@ impl Watcher {
 
     /// Logs a failure, unless it is like the one before, and shows it.
     fn tell(&mut self, kind: FailureKind, message: &str) {
-        let resource = self.resource();
-        let namespace = self.parts.target.namespace.as_deref();
-        let wait = self.machine.deadline().saturating_sub(self.epoch.elapsed());
-        if !self.machine.connected() {
+        let Self { parts, machine, trouble, epoch, .. } = self;
+        let (resource, namespace) = (&*parts.target.resource.name, &parts.target.namespace);
+        let wait = machine.deadline().saturating_sub(epoch.elapsed());
+        if !machine.connected() {
             let wait = wait.as_secs_f32();
-            self.parts.row.describe(format!("{message}; next try in {wait:.0} s"));
+            parts.row.describe(format!("{message}; next try in {wait:.0} s"));
         }
-        match self.trouble.failed(&format!("{kind:?}"), self.epoch.elapsed()) {
+        match trouble.failed(&format!("{kind:?}"), epoch.elapsed()) {
             None => {}
             Some(Tell::New) => {
                 tracing::warn!(resource, namespace, next_try_in = ?wait, "{message}");
@@ -468,8 +468,8 @@ impl Watcher {
         }
     }
 
-    const fn resource(&self) -> &'static str {
-        self.parts.target.resource.name
+    fn resource(&self) -> &str {
+        &self.parts.target.resource.name
     }
 }
 

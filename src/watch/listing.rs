@@ -53,7 +53,7 @@ impl Listing {
     pub fn tell(&mut self, now: Duration, client: &Arc<Client>, target: &Target, row: &Row) {
         let Due { log, ask } = self.progress.due(now);
         if log {
-            let (resource, namespace) = (target.resource.name, &target.namespace);
+            let (resource, namespace) = (&*target.resource.name, &target.namespace);
             tracing::info!(resource, namespace, "listing: {}", self.progress);
         }
         row.describe(format!("listing: {}", self.progress));

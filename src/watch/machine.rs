@@ -22,7 +22,7 @@ use std::time::Duration;
 pub use terms::*;
 use tokens::Tokens;
 
-use super::{EndCause, Op, RelistCause, SyncMode, backoff::Backoff};
+use super::{Denial, EndCause, Op, RelistCause, SyncMode, backoff::Backoff};
 use crate::api::TransportReason;
 
 /// How long an answer's headers may take. A LIST may queue 15 s in priority and fairness and then
@@ -86,8 +86,9 @@ pub struct Machine {
     opened: Duration,
     stream_timeout: Duration,
     synced: bool,
+    gone: bool,
     retrying: bool,
-    denied: bool,
+    denied: Option<Denial>,
     streaming: bool,
     early_ends: u8,
     empty_closes: u8,
@@ -114,14 +115,15 @@ impl Machine {
             opened: start,
             stream_timeout: options.timeout,
             synced: false,
+            gone: false,
             retrying: false,
-            denied: false,
+            denied: None,
             streaming: true,
             early_ends: 0,
             empty_closes: 0,
             server_failures: 0,
             backoff: Backoff::new(Duration::from_millis(800), secs(30), reset),
-            denial: Backoff::new(secs(4), secs(60), reset),
+            denial: Backoff::new(secs(4), secs(30), reset),
         }
     }
 
@@ -140,6 +142,12 @@ impl Machine {
     #[must_use]
     pub const fn synced(&self) -> bool {
         self.synced
+    }
+
+    /// Whether a list has ended well, and the resource has not gone since.
+    #[must_use]
+    pub const fn complete(&self) -> bool {
+        self.synced && !self.gone
     }
 
     /// Whether a live watch is open.
@@ -166,9 +174,9 @@ impl Machine {
         self.plan != Plan::Watch && matches!(self.phase, Phase::Waiting { .. })
     }
 
-    /// Whether the last answer was that we may not, or that there is no such resource.
+    /// Why it cannot be watched, as the last answer that told has it.
     #[must_use]
-    pub const fn denied(&self) -> bool {
+    pub const fn denied(&self) -> Option<Denial> {
         self.denied
     }
 
@@ -269,7 +277,7 @@ impl Machine {
     }
 
     fn on_opened(&mut self, now: Duration) {
-        self.denied = false;
+        self.denied = None;
         self.phase = match self.plan {
             Plan::Stream | Plan::Page(_) => {
                 Phase::Listing { idle: now + LIST_IDLE, deadline: now + LIST_TOTAL }
@@ -312,6 +320,7 @@ impl Machine {
         out.push(Action::EndList(if paged { SyncMode::List } else { SyncMode::Stream }));
         (self.version, self.latest) = (version, version);
         self.synced = true;
+        self.gone = false;
         self.early_ends = 0;
         self.plan = Plan::Watch;
         match paged {
@@ -442,12 +451,19 @@ impl Machine {
         if !matches!(self.plan, Plan::Page(_)) {
             out.push(Action::Ended(failure.kind.end_cause()));
         }
-        self.denied = matches!(failure.kind, FailureKind::Forbidden | FailureKind::NotFound);
+        self.denied = match failure.kind {
+            FailureKind::Forbidden => Some(Denial::Forbidden),
+            FailureKind::NotFound => Some(Denial::Absent),
+            // Whoever cannot answer says nothing of it.
+            FailureKind::Throttled | FailureKind::Server | FailureKind::Transport(_) => self.denied,
+            _ => None,
+        };
         match failure.kind {
             FailureKind::Expired => self.relist(RelistCause::Expired, true, now, out),
             FailureKind::TooLarge => self.relist(RelistCause::ServerError, true, now, out),
             FailureKind::Forbidden => self.wait_denied(now),
             FailureKind::NotFound => {
+                self.gone = true;
                 self.plan = self.list_plan();
                 self.wait_denied(now);
             }

@@ -1,6 +1,6 @@
 //! What `deploy/base` asks for is what Kubetally needs, and a real API server takes it.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use kubetally::{
     config::Sources,
@@ -39,9 +39,9 @@ fn objects(file: &str) -> Vec<Value> {
 }
 
 /// What is watched where no setting says otherwise.
-fn watched() -> Vec<&'static Resource> {
+fn watched() -> Vec<Arc<Resource>> {
     let settings = Sources::default().load().expect("the defaults are right").settings;
-    settings.watch.resources.iter().map(|watched| watched.resource).collect()
+    settings.watch.resources.iter().map(|watched| Arc::clone(&watched.resource)).collect()
 }
 
 fn strings(list: &Value) -> impl Iterator<Item = &str> {
@@ -58,7 +58,8 @@ fn role_is_for_what_is_watched() -> Result<(), Failed> {
             granted.extend(strings(&rule["resources"]).map(|resource| (group, resource)));
         }
     }
-    let watched = watched().into_iter().map(|kind| (kind.group, kind.name));
+    let watched = watched();
+    let watched = watched.iter().map(|kind| (kind.group(), kind.plural()));
     assert_eq!(granted, watched.collect());
     Ok(())
 }
@@ -109,13 +110,13 @@ async fn the_base_is_taken(suite: &Suite) {
 async fn the_role_allows_what_is_watched_and_nothing_else(suite: &Suite) {
     let (shared, api) = suite.fresh().await;
     apply(shared);
-    let watched: Vec<_> = watched().into_iter().map(|kind| kind.name).collect();
+    let watched: Vec<_> = watched().iter().map(|kind| kind.name.clone()).collect();
     for kind in TABLE {
         for verb in VERBS {
-            let may = allowed(&api, kind.group, kind.name, verb).await;
+            let may = allowed(&api, kind.group(), &kind.name, verb).await;
             assert_eq!(may, watched.contains(&kind.name), "{verb} {}", kind.name);
         }
-        assert!(!allowed(&api, kind.group, kind.name, "delete").await, "delete {}", kind.name);
+        assert!(!allowed(&api, kind.group(), &kind.name, "delete").await, "delete {}", kind.name);
     }
     for (group, resource) in [("", "secrets"), ("", "configmaps"), ("apps", "deployments")] {
         assert!(!allowed(&api, group, resource, "list").await, "list {resource}");

@@ -74,7 +74,9 @@ fn the_configuration_in_force_says_where_it_is_from() {
 
 #[rstest]
 #[case::value(&["config", "--check", "--page-size", "0"], "watch.page_size (--page-size): found \"0\"; allowed: a number from 1 to 5000")]
-#[case::run(&["--resources", "pods,podz"], "watch.resources (--resources): found \"pods,podz\"; allowed: some of pods, events, namespaces, nodes, services, deployments, jobs, replicasets, statefulsets, daemonsets, cronjobs, persistentvolumeclaims, configmaps, secrets, replicationcontrollers, persistentvolumes, endpointslices, ingresses, horizontalpodautoscalers, poddisruptionbudgets, resourcequotas, limitranges, storageclasses, leases, serviceaccounts")]
+#[case::run(&["--resources", "pods,podz"], "watch.resources (--resources): found \"pods,podz\"; allowed: some of pods, events, namespaces, nodes, services, deployments, jobs, replicasets, statefulsets, daemonsets, cronjobs, persistentvolumeclaims, configmaps, secrets, replicationcontrollers, persistentvolumes, endpointslices, ingresses, horizontalpodautoscalers, poddisruptionbudgets, resourcequotas, limitranges, storageclasses, leases, serviceaccounts, or any other as GROUP/VERSION/RESOURCE, such as example.com/v1/widgets")]
+#[case::other(&["--resources", "Example.com/v1/widgets"], "watch.resources (--resources): found \"Example.com/v1/widgets\"; allowed: some of pods")]
+#[case::two_versions(&["--resources", "example.com/v1/widgets,example.com/v2/widgets"], "watch.resources (--resources): found")]
 #[case::level(&["run", "--log-level", "inof"], "log.level (--log-level): found \"inof\"; allowed: off, error, ")]
 #[case::file(&["config", "--config", "/no/such/file"], "the configuration file /no/such/file: cannot be read: No such file")]
 #[case::selector(&["--label-selector", "nodes=a=b"], "watch.label_selectors.nodes (--label-selector): found \"a=b\"")]

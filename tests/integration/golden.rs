@@ -27,7 +27,7 @@ fn at(seconds: i64) -> i64 {
 
 fn store(resource: &str) -> Shared {
     let resource = kinds::find(resource).expect("a known resource");
-    (resource.store)(resource.name, &[], &CAPS)
+    (resource.store)(&resource.name, &[], &CAPS)
 }
 
 fn list(store: &Shared, objects: &[Value], seconds: i64) {

@@ -22,6 +22,8 @@ mod golden;
 mod http;
 /// Tokens, certificates, rights.
 mod identity;
+/// Kinds that are only counted, and resources that are not in the table.
+mod kinds;
 /// What is pure stays pure.
 mod layering;
 /// Any history against a naive API server.

@@ -45,7 +45,7 @@ fn names(name: &str) -> Vec<String> {
 
 fn store(resource: &str) -> Shared {
     let resource = kinds::find(resource).expect("a known resource");
-    (resource.store)(resource.name, &[], &CAPS)
+    (resource.store)(&resource.name, &[], &CAPS)
 }
 
 fn text(store: &Shared) -> String {

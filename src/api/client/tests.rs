@@ -161,7 +161,7 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, seen: Arc<Mutex<Vec
 }
 
 async fn open(client: &Client) -> Result<Vec<u8>, Trouble> {
-    let resource = kinds::find("pods").expect("pods are known");
+    let resource = Arc::new(kinds::parse("pods").expect("pods are known"));
     let target = Target {
         resource,
         namespace: None,

@@ -43,6 +43,12 @@ pub enum Request {
 }
 
 impl Request {
+    /// Whether a list begins with it.
+    #[must_use]
+    pub const fn begins_list(&self) -> bool {
+        matches!(self, Self::Stream { .. } | Self::Page { next: None, .. })
+    }
+
     /// The verb, as RBAC and the metrics have it.
     #[must_use]
     pub const fn verb(&self) -> Verb {

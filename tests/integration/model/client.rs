@@ -90,7 +90,7 @@ impl Client {
         let options = Options { cached: resource.cached, timeout, page_size: 2 };
         Self {
             machine: Machine::new(options, Duration::ZERO, seed),
-            store: (resource.store)(resource.name, &[], &caps),
+            store: (resource.store)(&resource.name, &[], &caps),
             now: Duration::ZERO,
             stream: None,
             next: None,

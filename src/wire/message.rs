@@ -52,8 +52,8 @@ macro_rules! merge {
             field: u32,
             value: $crate::wire::protobuf::Value<$life>,
         ) -> Result<(), $crate::wire::DecodeError> {
-            match field {
-                $($number => $crate::wire::protobuf::Field::take(&mut self.$field, value),)*
+            match (field, value) {
+                $(($number, value) => $crate::wire::protobuf::Field::take(&mut self.$field, value),)*
                 _ => Ok(()),
             }
         }

@@ -77,14 +77,30 @@ fn offset(zone: &[u8]) -> Option<i64> {
     }
 }
 
-/// Days since 1970-01-01 in the proleptic Gregorian calendar, years counted from March so that the
-/// leap day comes last.
-fn days(year: i64, month: i64, day: i64) -> i64 {
+/// Days since 1970-01-01 in the proleptic Gregorian calendar; a day that the month does not have is
+/// one of the months beside it.
+#[must_use]
+pub const fn days(year: i64, month: i64, day: i64) -> i64 {
+    // Years are counted from March so that the leap day comes last.
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let of_era = year.rem_euclid(400);
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+/// The year, month and day that so many days since 1970-01-01 are.
+#[must_use]
+pub const fn date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (year, month) = if month < 10 { (year, month + 3) } else { (year + 1, month - 9) };
+    (year + era * 400, month, day)
 }
 
 #[cfg(test)]
@@ -123,6 +139,13 @@ mod tests {
             let month = 1 + months.iter().position(|m| *m == &http[8..11]).expect("a month");
             let text = format!("{}-{month:02}-{}T{}Z", &http[12..16], &http[5..7], &http[17..25]);
             prop_assert_eq!(super::seconds(&text), i64::try_from(seconds).ok());
+        }
+
+        #[test]
+        fn dates_are_days_and_back(number in -1_000_000_i64..4_000_000) {
+            let (year, month, day) = date(number);
+            prop_assert!((1..=12).contains(&month) && (1..=days_of(year, month)).contains(&day));
+            prop_assert_eq!(days(year, month, day), number);
         }
 
         #[test]

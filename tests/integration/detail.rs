@@ -11,7 +11,7 @@ use tokio::{
 use crate::rig::{Cluster, USER, Watching, pod};
 
 /// The kinds that are recorded.
-const RECORDED: [&str; 11] = [
+const RECORDED: [&str; 12] = [
     "pods",
     "namespaces",
     "nodes",
@@ -21,6 +21,7 @@ const RECORDED: [&str; 11] = [
     "replicasets",
     "statefulsets",
     "daemonsets",
+    "cronjobs",
     "persistentvolumeclaims",
     "configmaps",
 ];

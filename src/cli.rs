@@ -164,6 +164,15 @@ pub struct Flags {
         value_name = "RESOURCE=[ANNOTATIONS]"
     )]
     pub annotations: Option<String>,
+    /// Families to show that have to be asked for: regular expressions of their names
+    #[arg(help_heading = "A series an object", long, value_name = "LIST")]
+    pub detail_opt_in: Option<String>,
+    /// The only families to show: regular expressions of their names [default: all]
+    #[arg(help_heading = "A series an object", long, value_name = "LIST")]
+    pub detail_allow: Option<String>,
+    /// Families not to show: regular expressions of their names [default: none]
+    #[arg(help_heading = "A series an object", long, value_name = "LIST")]
+    pub detail_deny: Option<String>,
     /// Namespaces shown by name, the others are _other [default: 500]
     #[arg(help_heading = "How much is shown by name", long, value_name = "N")]
     pub cap_namespaces: Option<String>,
@@ -224,6 +233,9 @@ impl Flags {
             ("detail.resources", &self.detail),
             ("detail.labels", &self.labels),
             ("detail.annotations", &self.annotations),
+            ("detail.opt_in", &self.detail_opt_in),
+            ("detail.allow", &self.detail_allow),
+            ("detail.deny", &self.detail_deny),
             ("caps.namespaces", &self.cap_namespaces),
             ("caps.reasons", &self.cap_reasons),
             ("caps.nodes", &self.cap_nodes),

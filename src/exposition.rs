@@ -89,7 +89,9 @@ pub struct Wanted {
     /// Families, by their full names.
     pub families: Vec<String>,
     /// Resources: the per-object series of these, and no tallies but those that are named.
-    pub resources: Vec<String>,
+    pub resources: Vec<&'static str>,
+    /// Resources whose per-object series are left out.
+    pub excluded: Vec<&'static str>,
 }
 
 impl Wanted {
@@ -102,7 +104,8 @@ impl Wanted {
     }
 
     fn has_details(&self, resource: &str) -> bool {
-        self.resources.is_empty() || self.resources.iter().any(|name| name == resource)
+        let named = self.resources.is_empty() || self.resources.contains(&resource);
+        named && !self.excluded.contains(&resource)
     }
 }
 
@@ -118,7 +121,7 @@ impl Exposition {
     /// An empty scrape of the families that are named, or of all if none is.
     #[must_use]
     pub fn new(format: Format, names: &[String]) -> Self {
-        Self::of(format, Wanted { families: names.to_vec(), resources: Vec::new() })
+        Self::of(format, Wanted { families: names.to_vec(), ..Wanted::default() })
     }
 
     /// An empty scrape of what is asked for.

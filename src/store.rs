@@ -382,10 +382,11 @@ impl<K: Kind> Holder for Store<K> {
     }
 
     fn show_details(&mut self, extra: Extra) {
+        let chosen = extra.families.of(K::FAMILIES);
         self.shown = (!K::FAMILIES.is_empty()).then(|| Detailed {
-            details: Details::new(K::FAMILIES),
+            details: Details::new(K::FAMILIES, chosen),
             extra,
-            samples: Samples::default(),
+            samples: Samples::of(chosen),
         });
     }
 

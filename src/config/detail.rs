@@ -1,9 +1,14 @@
 //! Which resources show a series an object, and which of their labels and annotations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use fancy_regex::Regex;
 
 use crate::{
-    exposition::detail::{Extra, Names},
+    exposition::detail::{
+        Extra, Names,
+        choice::{Choice, Listed},
+    },
     kinds::{self, Resource},
 };
 
@@ -19,6 +24,8 @@ pub struct Detail {
     pub labels: Allowed,
     /// What of annotations is shown.
     pub annotations: Allowed,
+    /// Which families are shown.
+    pub families: Choice,
 }
 
 /// Names of labels or annotations by resource.
@@ -32,6 +39,7 @@ impl Detail {
         self.resources.contains(&resource).then(|| Extra {
             labels: self.labels.of(resource),
             annotations: self.annotations.of(resource),
+            families: self.families.clone(),
         })
     }
 }
@@ -91,6 +99,28 @@ pub fn resources(text: &str) -> Option<Vec<&'static str>> {
         .collect()
 }
 
+/// Reads a list of regular expressions, separated by commas; gives the families that one of them
+/// matches. As in kube-state-metrics a match anywhere in the name is enough: `^…$` asks for all of
+/// it. `None` where one is no regular expression.
+#[must_use]
+pub fn families(text: &str) -> Option<Listed> {
+    let patterns = text.split(',').map(str::trim).filter(|pattern| !pattern.is_empty());
+    let patterns: Vec<Regex> = patterns.map(Regex::new).collect::<Result<_, _>>().ok()?;
+    if patterns.is_empty() {
+        return Some(None);
+    }
+    let mut matched = BTreeSet::new();
+    for family in detailed().flat_map(|resource| resource.families) {
+        for pattern in &patterns {
+            // One that takes too many steps is an error.
+            if pattern.is_match(family.name).ok()? {
+                matched.insert(family.name);
+            }
+        }
+    }
+    Some(Some(matched))
+}
+
 fn detailed() -> impl Iterator<Item = &'static Resource> {
     kinds::TABLE.iter().filter(|resource| !resource.families.is_empty())
 }
@@ -110,6 +140,32 @@ mod tests {
     #[case(" pods=[app] , *=[x.io/y] ", "others", Names::Some(vec!["x.io/y".into()]))]
     fn allows(#[case] text: &str, #[case] resource: &str, #[case] expected: Names) {
         assert_eq!(Allowed::parse(text).expect("a list").of(resource), expected);
+    }
+
+    #[rstest]
+    #[case::a_part("kube_pod_status_ready", &["kube_pod_status_ready", "kube_pod_status_ready_time"])]
+    #[case::whole("^kube_pod_status_ready$", &["kube_pod_status_ready"])]
+    #[case::several(" kube_pod_ips , ^kube_pod_info$ ", &["kube_pod_info", "kube_pod_ips"])]
+    #[case::around(
+        "^kube_pod_status_(?!.*(ready|reason|time|phase|class))",
+        &["kube_pod_status_scheduled", "kube_pod_status_unschedulable"]
+    )]
+    #[case::other_kinds("kube_poddisruptionbudget_.+", &[])]
+    fn families_are_matched(#[case] text: &str, #[case] expected: &[&str]) {
+        let found = families(text).expect("regular expressions").expect("a list");
+        let found: Vec<_> =
+            found.into_iter().filter(|name| name.starts_with("kube_pod_")).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[rstest]
+    #[case("", Some(None))]
+    #[case(" , ", Some(None))]
+    #[case("kube_pod_(", None)]
+    #[case("kube_pod_info,*", None)]
+    #[case::endless("^(?:(?=[a-z_])[a-z_]+)+!", None)]
+    fn what_is_no_list_of_patterns(#[case] text: &str, #[case] expected: Option<Listed>) {
+        assert_eq!(families(text), expected);
     }
 
     #[rstest]

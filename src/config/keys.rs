@@ -176,6 +176,27 @@ pub static KEYS: &[Key] = &[
         "Which annotations of objects are shown, where they show a series each.",
     ),
     key(
+        "detail.opt_in",
+        "--detail-opt-in",
+        "",
+        "regular expressions of names of families",
+        "Families to show that are shown only where they are asked for.",
+    ),
+    key(
+        "detail.allow",
+        "--detail-allow",
+        "",
+        "regular expressions of names of families",
+        "The only families shown, where resources show a series an object.",
+    ),
+    key(
+        "detail.deny",
+        "--detail-deny",
+        "",
+        "regular expressions of names of families, or none where detail.allow has some",
+        "Families not shown, where resources show a series an object.",
+    ),
+    key(
         "caps.namespaces",
         "--cap-namespaces",
         "500",

@@ -9,6 +9,7 @@ use super::{
     raw::{Raw, Written},
 };
 use crate::{
+    exposition::detail::choice::Choice,
     kinds::{self, Resource},
     wire::{Encoding, Wanted},
 };
@@ -146,6 +147,7 @@ impl Settings {
                 resources: read.parsed("detail.resources", detail::resources)?,
                 labels: read.parsed("detail.labels", Allowed::parse)?,
                 annotations: read.parsed("detail.annotations", Allowed::parse)?,
+                families: read.families()?,
             },
             caps: Caps {
                 namespaces: read.number("caps.namespaces", 1..=100_000)?,
@@ -229,6 +231,18 @@ impl Reader<'_> {
             resource: Arc::new(resource),
         };
         Ok(resources.into_iter().map(watched).collect())
+    }
+
+    fn families(&self) -> Result<Choice, ConfigError> {
+        let [allow, deny, opt_in] = ["detail.allow", "detail.deny", "detail.opt_in"]
+            .map(|name| self.parsed(name, detail::families));
+        let choice = Choice { allow: allow?, deny: deny?, opt_in: opt_in? };
+        match self.0.written("detail.deny") {
+            Some(written) if choice.allow.is_some() && choice.deny.is_some() => {
+                Err(wrong("detail.deny", written))
+            }
+            _ => Ok(choice),
+        }
     }
 
     fn namespaces(&self) -> Result<Vec<String>, ConfigError> {

@@ -48,6 +48,8 @@ fn another(key: &str) -> &'static str {
         "detail.resources" => "all",
         "detail.labels" => "*=[app]",
         "detail.annotations" => "*=[note]",
+        "detail.opt_in" => "nodeselectors",
+        "detail.allow" | "detail.deny" => "^kube_pod_info$",
         "caps.namespaces" | "caps.reasons" | "caps.nodes" => "9",
         "log.format" => "json",
         "log.level" => "warn,kubetally::watch=debug",
@@ -283,12 +285,23 @@ fn each_change_is_noted_as_what_it_is() {
 
 #[test]
 fn what_is_printed_says_the_same() {
-    let flags: Vec<_> = names().map(|name| (name.clone(), another(&name).to_owned())).collect();
-    for flags in [vec![], flags] {
+    // These two exclude each other.
+    let but = |left_out: &'static str| {
+        let names = names().filter(move |name| name != left_out);
+        names.map(|name| (name.clone(), another(&name).to_owned())).collect()
+    };
+    for flags in [vec![], but("detail.allow"), but("detail.deny")] {
         let raw = Sources { flags, ..Sources::default() }.load().expect("it is right").raw;
         let again = load(&raw.print(Form::Toml)).expect("what is printed is right").raw;
         assert_eq!(raw.changes(&again), Changes::default());
     }
+}
+
+#[test]
+fn families_are_allowed_or_denied_but_not_both() {
+    let file = "[detail]\nallow = \"a\"\ndeny = [\"b\", \"c\"]\n";
+    let message = load(file).expect_err("both are set").to_string();
+    assert!(message.contains("detail.deny") && message.contains("none where"), "{message}");
 }
 
 #[rstest]

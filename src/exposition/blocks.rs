@@ -7,7 +7,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::{
-    detail::{Family, Record},
+    detail::{Family, Record, choice::Chosen},
     gzip::Block,
 };
 
@@ -21,6 +21,7 @@ const LEVEL: u32 = 6;
 #[derive(Debug)]
 pub struct Details {
     families: &'static [Family],
+    chosen: Chosen,
     chunks: Vec<Arc<Chunk>>,
     free: Vec<Slot>,
 }
@@ -48,14 +49,15 @@ struct Chunk {
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     families: &'static [Family],
+    chosen: Chosen,
     chunks: Vec<Arc<Chunk>>,
 }
 
 impl Details {
-    /// Nothing yet, of these families.
+    /// Nothing yet, of a kind's families those that are chosen.
     #[must_use]
-    pub const fn new(families: &'static [Family]) -> Self {
-        Self { families, chunks: Vec::new(), free: Vec::new() }
+    pub const fn new(families: &'static [Family], chosen: Chosen) -> Self {
+        Self { families, chosen, chunks: Vec::new(), free: Vec::new() }
     }
 
     /// Takes in a new object; gives its place.
@@ -110,7 +112,7 @@ impl Details {
     /// What the objects show now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { families: self.families, chunks: self.chunks.clone() }
+        Snapshot { families: self.families, chosen: self.chosen, chunks: self.chunks.clone() }
     }
 }
 
@@ -139,10 +141,10 @@ impl Chunk {
 pub struct Places(Vec<Vec<usize>>);
 
 impl Snapshot {
-    /// The families.
-    #[must_use]
-    pub const fn families(&self) -> &'static [Family] {
-        self.families
+    /// The families that are shown, and their numbers.
+    pub fn families(&self) -> impl Iterator<Item = (u8, &'static Family)> + use<> {
+        let chosen = self.chosen;
+        (0..).zip(self.families).filter(move |(number, _)| chosen.has(*number))
     }
 
     /// How many pieces the text of a family comes in.
@@ -181,8 +183,20 @@ mod tests {
     use crate::exposition::{catalogue::Stability, detail::Samples};
 
     static FAMILIES: &[Family] = &[
-        Family { name: "f0", counter: false, help: "One.", stability: Stability::Stable },
-        Family { name: "f1", counter: false, help: "Two.", stability: Stability::Stable },
+        Family {
+            name: "f0",
+            counter: false,
+            help: "One.",
+            stability: Stability::Stable,
+            opt_in: false,
+        },
+        Family {
+            name: "f1",
+            counter: false,
+            help: "Two.",
+            stability: Stability::Stable,
+            opt_in: false,
+        },
     ];
 
     fn record(name: u16, values: [u8; 2]) -> Record {
@@ -211,7 +225,7 @@ mod tests {
             moves in prop::collection::vec((0_u16..600, any::<Option<[u8; 2]>>()), 0..1_200),
             look in 0_usize..1_200,
         ) {
-            let mut details = Details::new(FAMILIES);
+            let mut details = Details::new(FAMILIES, Chosen::default());
             let mut model = BTreeMap::new();
             let mut slots = BTreeMap::new();
             let mut before = None;
@@ -270,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_place_is_used_again() {
-        let mut details = Details::new(FAMILIES);
+        let mut details = Details::new(FAMILIES, Chosen::default());
         for round in 0..10 {
             let slots: Vec<Slot> =
                 (0..1_000).map(|name| details.insert(record(name, [round, 0]))).collect();
@@ -281,7 +295,7 @@ mod tests {
 
     #[test]
     fn what_has_not_changed_stays_compressed() {
-        let mut details = Details::new(FAMILIES);
+        let mut details = Details::new(FAMILIES, Chosen::default());
         let slot = details.insert(record(1, [1, 1]));
         let first = details.snapshot();
         let blocks = [0, 1].map(|family| first.block(family, 0).expect("a block").bytes.clone());

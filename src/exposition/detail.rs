@@ -3,10 +3,13 @@
 //! What an object shows is kept as a [`Record`]: the text of its own labels once, then a few bytes
 //! a sample. The series' text is written from that, family by family, when it is asked for.
 
+pub mod choice;
 pub mod labels;
 pub mod resources;
 
 use std::{fmt, sync::Arc};
+
+use choice::{Choice, Chosen};
 
 use super::{
     Value,
@@ -25,6 +28,8 @@ pub struct Family {
     pub help: &'static str,
     /// Whether it can be relied on.
     pub stability: Stability,
+    /// Whether it is shown only where it is asked for.
+    pub opt_in: bool,
 }
 
 impl Family {
@@ -35,13 +40,15 @@ impl Family {
     }
 }
 
-/// What of objects is shown beside the families that are always there.
+/// What of objects is shown: which families, and what of labels and annotations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extra {
     /// The labels shown by the family of labels.
     pub labels: Names,
     /// The annotations shown by the family of annotations.
     pub annotations: Names,
+    /// The families.
+    pub families: Choice,
 }
 
 /// Names of labels or annotations, as they stand at the object.
@@ -71,10 +78,12 @@ impl Names {
 /// Declares the families of a kind, in the order of the exposition.
 ///
 /// `families!(/// Docs. pub enum Pod { Info = "kube_pod_info", gauge, Stable, "Help."; … })` gives
-/// the enum, whose values name a family to [`Samples::add`], and `Pod::FAMILIES`.
+/// the enum, whose values name a family to [`Samples::add`], and `Pod::FAMILIES`. `opt_in` after
+/// the stability makes it one that has to be asked for.
 macro_rules! families {
     ($(#[$meta:meta])* pub enum $name:ident {
-        $($variant:ident = $text:literal, $kind:ident, $stability:ident, $help:literal;)+
+        $($variant:ident = $text:literal, $kind:ident, $stability:ident $($opt_in:ident)?,
+            $help:literal;)+
     }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +98,7 @@ macro_rules! families {
                     counter: $crate::exposition::detail::is_counter(stringify!($kind)),
                     help: $help,
                     stability: $crate::exposition::catalogue::Stability::$stability,
+                    opt_in: $crate::exposition::detail::is_opt_in(stringify!($($opt_in)?)),
                 }
             ),+];
         }
@@ -108,9 +118,16 @@ pub const fn is_counter(kind: &str) -> bool {
     matches!(kind.as_bytes(), b"counter")
 }
 
+/// For the macro: whether the word says so.
+#[must_use]
+pub const fn is_opt_in(word: &str) -> bool {
+    matches!(word.as_bytes(), b"opt_in")
+}
+
 /// The samples of one object in the making; used again for the next object.
 #[derive(Debug, Default)]
 pub struct Samples {
+    chosen: Chosen,
     labels: Vec<u8>,
     text: Vec<u8>,
     samples: Vec<Sample>,
@@ -126,6 +143,12 @@ struct Sample {
 }
 
 impl Samples {
+    /// Of these families; of the others nothing is kept.
+    #[must_use]
+    pub fn of(chosen: Chosen) -> Self {
+        Self { chosen, ..Self::default() }
+    }
+
     /// Begins an object whose own labels are these: they stand in each of its series.
     pub fn begin(&mut self, labels: &[(&str, &str)]) {
         self.labels.clear();
@@ -136,10 +159,14 @@ impl Samples {
 
     /// Adds a sample, with labels beside the object's own.
     pub fn add(&mut self, family: impl Into<u8>, labels: &[(&str, &str)], value: f64) {
+        let family = family.into();
+        if !self.chosen.has(family) {
+            return;
+        }
         let from = self.text.len();
         write_labels(&mut self.text, labels);
         let to = self.text.len();
-        self.samples.push(Sample { family: family.into(), from, to, value });
+        self.samples.push(Sample { family, from, to, value });
     }
 
     /// Adds a sample where there is a value.
@@ -152,7 +179,7 @@ impl Samples {
     /// What the object shows. Of samples of the same series the first one counts: two would make
     /// the whole exposition invalid.
     pub fn end(&mut self) -> Record {
-        let Self { labels, text, samples } = self;
+        let Self { labels, text, samples, .. } = self;
         samples.sort_by_key(|sample| sample.family);
         let mut bytes = Vec::with_capacity(labels.len() + text.len() + 8 * samples.len());
         length(&mut bytes, labels.len());
@@ -373,6 +400,29 @@ mod tests {
              f1{namespace=\"shop\",pod=\"a\\\"b\",container=\"app\"} 1\n\
              f1{namespace=\"shop\",pod=\"a\\\"b\",container=\"log\"} 0.25\n"
         );
+    }
+
+    #[test]
+    fn of_families_that_are_not_chosen_nothing_is_kept() {
+        let families = [true, false, true].map(|opt_in| Family {
+            name: "f",
+            counter: false,
+            help: "Help.",
+            stability: Stability::Stable,
+            opt_in,
+        });
+        let record = |mut samples: Samples| {
+            samples.begin(&[("pod", "a")]);
+            for family in 0..3_u8 {
+                samples.add(family, &[("l", "x")], 1.0);
+                samples.names(family, "label", [("b", "2")].into_iter(), &Names::All);
+            }
+            samples.end()
+        };
+        let (all, some) =
+            (record(Samples::default()), record(Samples::of(Choice::default().of(&families))));
+        assert_eq!(text(&some, 3), "f1{pod=\"a\",l=\"x\"} 1\nf1{pod=\"a\",label_b=\"2\"} 1\n");
+        assert!(some.size() < all.size());
     }
 
     #[test]

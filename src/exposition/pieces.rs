@@ -24,10 +24,9 @@ pub struct Detail {
 }
 
 impl Detail {
-    /// Every family of a resource.
+    /// Every family of a resource that is shown.
     pub fn all(snapshot: &Snapshot) -> impl Iterator<Item = Self> {
-        let families = (0..).zip(snapshot.families());
-        families.map(|(family, of)| Self { snapshot: snapshot.clone(), family, of })
+        snapshot.families().map(|(family, of)| Self { snapshot: snapshot.clone(), family, of })
     }
 
     /// The family.

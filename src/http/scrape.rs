@@ -110,13 +110,15 @@ impl Body for Written {
     }
 }
 
-/// What is named by `name[]` and `resource[]`. Other parameters are for others.
+/// What is named by `name[]` and `resource[]`; and by `resources` and `exclude_resources`, which are
+/// those of kube-state-metrics. Other parameters are for others.
 fn wanted(query: &str) -> Result<Wanted, String> {
     let mut wanted = Wanted::default();
     for (key, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*key {
             "name[]" => wanted.families.push(known_family(value.into_owned())?),
-            "resource[]" => wanted.resources.push(known_resource(value.into_owned())?),
+            "resource[]" | "resources" => wanted.resources.extend(known_resources(&value)?),
+            "exclude_resources" => wanted.excluded.extend(known_resources(&value)?),
             _ => {}
         }
     }
@@ -132,11 +134,13 @@ fn known_family(name: String) -> Result<String, String> {
     }
 }
 
-fn known_resource(name: String) -> Result<String, String> {
-    match kinds::find(&name) {
-        Some(_) => Ok(name),
+fn known_resources(list: &str) -> Result<Vec<&'static str>, String> {
+    let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let known = |name| match kinds::find(name) {
+        Some(resource) => Ok(&*resource.name),
         None => Err(format!("no resource is called {name:?}\n")),
-    }
+    };
+    names.map(known).collect()
 }
 
 /// OpenMetrics for who prefers it, else the text format.
@@ -240,9 +244,15 @@ mod tests {
         assert!(message.contains("kubetally_podz"), "{message}");
         let message = wanted("resource[]=podz").expect_err("there is no such resource");
         assert!(message.contains("podz"), "{message}");
-        assert_eq!(
-            wanted("resource[]=pods").map(|wanted| wanted.resources),
-            Ok(vec!["pods".into()])
-        );
+    }
+
+    #[rstest]
+    #[case("resource[]=pods", &["pods"], &[])]
+    #[case("resource[]=pods&resource[]=nodes", &["pods", "nodes"], &[])]
+    #[case("resources=pods,%20nodes,", &["pods", "nodes"], &[])]
+    #[case("exclude_resources=pods&resources=nodes", &["nodes"], &["pods"])]
+    fn some_resources(#[case] query: &str, #[case] resources: &[&str], #[case] excluded: &[&str]) {
+        let wanted = wanted(query).expect("known resources");
+        assert_eq!((&*wanted.resources, &*wanted.excluded), (resources, excluded));
     }
 }

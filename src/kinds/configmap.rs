@@ -66,7 +66,11 @@ mod tests {
             "namespace": "shop", "name": "web", "resourceVersion": "12345678901",
             "labels": {"app": "web"}, "annotations": {"note": "a\nb", "other": "x"},
         }});
-        let extra = Extra { labels: Names::All, annotations: Names::Some(vec!["note".into()]) };
+        let extra = Extra {
+            labels: Names::All,
+            annotations: Names::Some(vec!["note".into()]),
+            ..Extra::default()
+        };
         let text = scrape::<OnlyCounted<ConfigMaps>>(&[config_map], &extra);
         let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         let expected = [

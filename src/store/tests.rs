@@ -363,7 +363,7 @@ fn each_object_shows_its_series_until_it_is_gone() {
     );
     let one = Wanted { families: vec!["thing_created".into()], ..Wanted::default() };
     assert_eq!(series(&store, one).len(), 1);
-    let other = Wanted { resources: vec!["pods".into()], ..Wanted::default() };
+    let other = Wanted { resources: vec!["pods"], ..Wanted::default() };
     assert_eq!(series(&store, other), Vec::<String>::new());
 }
 

@@ -2,6 +2,7 @@ use std::{collections::BTreeMap, fs, io::Read, path::Path};
 
 use flate2::read::GzDecoder;
 use kubetally::sim::{Options, auth::Right};
+use rstest::rstest;
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -57,20 +58,24 @@ fn parsed(text: &str) -> BTreeMap<String, String> {
 
 /// A daemon that shows the recorded objects of a resource.
 async fn watching(resource: &'static str) -> (Cluster, Watching) {
+    watching_with(resource, &[]).await
+}
+
+async fn watching_with(resource: &'static str, settings: &[(&str, &str)]) -> (Cluster, Watching) {
     let cluster = Cluster::start(Options::default()).await;
     cluster.sim.grant(USER, vec![Right::to_anything()]);
     let list: Value = serde_json::from_str(&recorded(&format!("{resource}.json"))).expect("a list");
     cluster.sim.load(resource, list["items"].as_array().expect("items"), 100_000);
     let labels = LABELLED.contains(&resource).then(|| format!("{resource}=[*]"));
+    let labels = labels.unwrap_or_default();
     let annotations = if resource == "deployments" { "deployments=[note]" } else { "" };
-    let daemon = cluster
-        .watch(&[
-            ("watch.resources", resource),
-            ("detail.resources", resource),
-            ("detail.labels", &labels.unwrap_or_default()),
-            ("detail.annotations", annotations),
-        ])
-        .await;
+    let shown = [
+        ("watch.resources", resource),
+        ("detail.resources", resource),
+        ("detail.labels", &labels),
+        ("detail.annotations", annotations),
+    ];
+    let daemon = cluster.watch(&[&shown, settings].concat()).await;
     daemon.until_ready().await;
     (cluster, daemon)
 }
@@ -94,6 +99,42 @@ async fn a_scrape_has_what_kube_state_metrics_has() {
         let more: Vec<_> = ours.keys().filter(|name| !reference.contains_key(*name)).collect();
         assert!(more.is_empty(), "{resource}: {more:#?}");
     }
+}
+
+/// The families of a scrape that begin so.
+fn families(text: &str, start: &str) -> Vec<String> {
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let names = types.filter_map(|line| line.split(' ').next());
+    names.filter(|name| name.starts_with(start)).map(ToOwned::to_owned).collect()
+}
+
+#[rstest]
+#[case::deny(("detail.deny", "kube_pod_[^i],_info$"), &["kube_pod_ips"])]
+#[case::allow(("detail.allow", "^kube_pod_i,^kube_node_"), &["kube_pod_info", "kube_pod_ips"])]
+#[tokio::test]
+async fn families_are_allowed_and_denied(
+    #[case] setting: (&'static str, &'static str),
+    #[case] expected: &[&str],
+) {
+    let (_cluster, daemon) = watching_with("pods", &[setting]).await;
+    let (_, text) = daemon.get("/metrics").await;
+    let found = families(&text, "kube_");
+    let found: Vec<_> = found.iter().filter(|name| !name.contains("_init_")).collect();
+    assert_eq!(found, expected);
+    assert!(text.contains("\nkube_pod_ips{"), "{text}");
+    assert!(!families(&text, "kubetally_pods").is_empty(), "tallies are always there");
+}
+
+#[tokio::test]
+async fn some_families_are_shown_only_where_they_are_asked_for() {
+    let (_cluster, daemon) = watching_with("pods", &[("detail.opt_in", "kube_pod_n")]).await;
+    let (_, text) = daemon.get("/metrics?resources=pods").await;
+    assert_eq!(families(&text, "kube_pod_node"), ["kube_pod_nodeselectors"]);
+    let every = text.matches("\nkube_pod_info{").count();
+    assert_eq!(text.matches("\nkube_pod_nodeselectors{").count(), every);
+    let (_, text) = daemon.get("/metrics?exclude_resources=pods").await;
+    assert!(families(&text, "kube_").is_empty());
+    assert!(!families(&text, "kubetally_pods").is_empty());
 }
 
 #[tokio::test]

@@ -43,6 +43,12 @@ const fn stability(stability: Stability) -> &'static str {
     }
 }
 
+/// Of a per-object family: how long it can be relied on, and whether it has to be asked for.
+fn standing(family: &Family) -> String {
+    let opt_in = if family.opt_in { ", opt-in" } else { "" };
+    format!("{}{opt_in}", stability(family.stability))
+}
+
 fn text(caps: &Caps, resources: usize, detailed: &[Detailed]) -> String {
     let mut out = String::new();
     for metric in ALL {
@@ -75,8 +81,8 @@ fn text(caps: &Caps, resources: usize, detailed: &[Detailed]) -> String {
         writeln!(out, "\nA series an object, with --detail {resource}:\n").unwrap_or_default();
         for family in *families {
             let (name, kind) = (family.name, family.kind());
-            let stability = stability(family.stability);
-            writeln!(out, "{name}\n    {kind}, {stability}\n    {}\n", family.help)
+            let standing = standing(family);
+            writeln!(out, "{name}\n    {kind}, {standing}\n    {}\n", family.help)
                 .unwrap_or_default();
         }
     }
@@ -105,6 +111,7 @@ fn json(caps: &Caps, resources: usize, detailed: &[Detailed]) -> String {
                 "type": family.kind(),
                 "resource": resource,
                 "stability": stability(family.stability),
+                "opt_in": family.opt_in,
                 "help": family.help,
             })
         })
@@ -144,7 +151,8 @@ fn markdown(caps: &Caps, resources: usize, detailed: &[Detailed]) -> String {
         out.push_str(
             "\n## A series an object\n\n\
              With `--detail`, for as many objects as there are; names, labels and values are those \
-             of kube-state-metrics.\n\n\
+             of kube-state-metrics. Families marked opt-in are shown where `--detail-opt-in` names \
+             them.\n\n\
              | name | type | resource | stability | what |\n\
              | --- | --- | --- | --- | --- |\n",
         );
@@ -156,7 +164,7 @@ fn markdown(caps: &Caps, resources: usize, detailed: &[Detailed]) -> String {
                 "| `{}` | {} | {resource} | {} | {} |",
                 family.name,
                 family.kind(),
-                stability(family.stability),
+                standing(family),
                 family.help,
             )
             .unwrap_or_default();

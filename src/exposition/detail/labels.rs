@@ -18,7 +18,8 @@ impl Samples {
         pairs: impl Iterator<Item = (&'a str, &'a str)>,
         names: &Names,
     ) {
-        if names.is_none() {
+        let family = family.into();
+        if names.is_none() || !self.chosen.has(family) {
             return;
         }
         let mut pairs: Vec<_> = pairs.filter(|(name, _)| names.has(name)).collect();

@@ -13,7 +13,7 @@ pub(super) use families::Series;
 
 use super::object::{Condition, Pod, Spec, Status};
 use crate::{
-    exposition::detail::{Extra, Samples},
+    exposition::detail::{Extra, Names, Samples},
     kinds::shown::{self, boolean, one_of},
 };
 
@@ -60,6 +60,7 @@ fn info(pod: &Pod<'_>, out: &mut Samples) {
 fn spec(spec: &Spec<'_>, out: &mut Samples) {
     out.add(Series::RestartPolicy, &[("type", &spec.restart_policy)], 1.0);
     out.add(Series::ServiceAccount, &[("service_account", &spec.service_account_name)], 1.0);
+    out.names(Series::NodeSelectors, "nodeselector", spec.node_selector.iter(), &Names::All);
     out.add(Series::Scheduler, &[("name", &spec.scheduler_name)], 1.0);
     if let Some(name) = &spec.runtime_class_name {
         out.add(Series::RuntimeclassNameInfo, &[("runtimeclass_name", name)], 1.0);

@@ -8,7 +8,7 @@ use crate::wire::{
     meta::Meta,
     protobuf::{Field, Fields, Message, Value},
     text::{Text, lax},
-    values::{Quantities, Time},
+    values::{Map, Quantities, Time},
 };
 
 message! {
@@ -28,6 +28,7 @@ message! {
         2 "containers" pub(super) containers: Vec<Container<'a>>,
         20 "initContainers" pub(super) init_containers: Vec<Container<'a>>,
         3 "restartPolicy" pub(super) restart_policy: Text<'a>,
+        7 "nodeSelector" pub(super) node_selector: Map<'a>,
         8 "serviceAccountName" pub(super) service_account_name: Text<'a>,
         10 "nodeName" pub(super) node_name: Text<'a>,
         11 "hostNetwork" pub(super) host_network: bool,

@@ -18,25 +18,29 @@ pub(in crate::kinds) fn items(list: &str) -> Vec<Value> {
 
 /// All labels, no annotations.
 pub(in crate::kinds) fn all_labels() -> Extra {
-    Extra { labels: Names::All, annotations: Names::None }
+    Extra { labels: Names::All, ..Extra::default() }
 }
 
 /// What one object shows.
 pub(in crate::kinds) fn record<K: Kind>(encoding: Encoding, bytes: &[u8], extra: &Extra) -> Record {
-    let mut samples = Samples::default();
+    let mut samples = Samples::of(extra.families.of(K::FAMILIES));
     let object = K::Object::decode(Payload { encoding, event: false, bytes }).expect("an object");
     K::detail(&object, extra, &mut samples);
     samples.end()
 }
 
-/// What objects show, family by family.
+/// What objects show, family by family; a family that has to be asked for only where it was.
 pub(in crate::kinds) fn text<K: Kind>(records: &[Record]) -> String {
     let mut out = Vec::new();
     for (family, number) in K::FAMILIES.iter().zip(0..) {
-        let Family { name, .. } = family;
-        out.extend_from_slice(format!("# TYPE {name} {}\n", family.kind()).as_bytes());
+        let Family { name, opt_in, .. } = family;
+        let mut samples = Vec::new();
         for record in records {
-            record.write(number, name, record.first(), &mut out);
+            record.write(number, name, record.first(), &mut samples);
+        }
+        if !opt_in || !samples.is_empty() {
+            out.extend_from_slice(format!("# TYPE {name} {}\n", family.kind()).as_bytes());
+            out.append(&mut samples);
         }
     }
     String::from_utf8(out).expect("UTF-8")
@@ -81,7 +85,7 @@ pub(in crate::kinds) fn assert_as_recorded<K: Kind>(objects: &str, reference: &s
 
 /// That the objects of a list show the same from both encodings.
 pub(in crate::kinds) fn assert_alike<K: Kind>(json: &str, protobuf: &'static [u8]) {
-    let extra = Extra { labels: Names::All, annotations: Names::All };
+    let extra = Extra { annotations: Names::All, ..all_labels() };
     // Maps have no order.
     let sorted = |record| {
         let text = text::<K>(&[record]);

@@ -5,7 +5,7 @@ use crate::{
     exposition::detail::{Extra, Names},
     kinds::{
         deployment::Deployments,
-        shown::testing::{assert_alike, assert_as_recorded, shown},
+        shown::testing::{all_labels, assert_alike, assert_as_recorded, shown},
         stated::OneState,
     },
 };
@@ -17,7 +17,7 @@ fn every_series_is_that_of_kube_state_metrics() {
     assert_as_recorded::<Kind>(
         include_str!("../../../../tests/data/ksm/deployments.json"),
         include_str!("../../../../tests/data/ksm/deployments.txt"),
-        &Extra { labels: Names::All, annotations: Names::Some(vec!["note".into()]) },
+        &Extra { annotations: Names::Some(vec!["note".into()]), ..all_labels() },
     );
 }
 

@@ -109,6 +109,8 @@ families! {
             "When it was found that no node takes the pod, in seconds since 1970.";
         Tolerations = "kube_pod_tolerations", gauge, Experimental,
             "A taint that the pod tolerates, 1.";
+        NodeSelectors = "kube_pod_nodeselectors", gauge, Experimental opt_in,
+            "The labels that a node needs to take the pod, 1.";
         ServiceAccount = "kube_pod_service_account", gauge, Experimental,
             "The pod's service account, 1.";
         Scheduler = "kube_pod_scheduler", gauge, Experimental,

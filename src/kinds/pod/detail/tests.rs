@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    exposition::detail::Names,
+    exposition::detail::{Names, choice::Choice},
     kinds::{
         pod::Pods,
         shown::testing::{self, all_labels, assert_alike, assert_as_recorded, scrape},
@@ -102,9 +102,23 @@ fn labels_are_shown(#[case] labels: Value, #[case] expected: &str) {
 fn annotations_are_shown_where_they_are_asked_for() {
     let pod = pod(json!({"annotations": {"note": "x", "other": "y"}}), json!({}), json!({}));
     let annotations = Names::Some(vec!["note".into()]);
-    let text = scrape::<Pods>(&[pod], &Extra { labels: Names::None, annotations });
+    let text = scrape::<Pods>(&[pod], &Extra { annotations, ..Extra::default() });
     assert!(text.contains(r#"uid="1",annotation_note="x"} 1"#), "{text}");
     assert!(!text.contains("annotation_other") && !text.contains("kube_pod_labels{"), "{text}");
+}
+
+#[rstest]
+#[case(json!({"zone": "a", "kubernetes.io/arch": "arm64"}), r#",nodeselector_kubernetes_io_arch="arm64",nodeselector_zone="a""#)]
+#[case(Value::Null, "")]
+fn node_selectors_are_shown_where_they_are_asked_for(#[case] of: Value, #[case] expected: &str) {
+    let pod = pod(json!({}), json!({"nodeSelector": of}), json!({}));
+    let family = "kube_pod_nodeselectors";
+    let plain = scrape::<Pods>(std::slice::from_ref(&pod), &Extra::default());
+    assert!(!plain.contains(family), "{plain}");
+    let families = Choice { opt_in: Some([family].into()), ..Choice::default() };
+    let text = scrape::<Pods>(&[pod], &Extra { families, ..Extra::default() });
+    let line = format!("{family}{{namespace=\"shop\",pod=\"web\",uid=\"1\"{expected}}} 1\n");
+    assert!(text.contains(&line), "{text}");
 }
 
 #[test]

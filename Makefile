@@ -7,9 +7,10 @@ DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 CARGO_FUZZ := 0.13.2
 FUZZ := $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ)/bin/cargo-fuzz
 FUZZ_SECONDS := 60
+PODS := 20000
 PROMETHEUS := $(CACHE)/prometheus
 
-.PHONY: help test fmt lint doc docs deny advisories bench fuzz fuzz-build apiserver-assets conformance manifests prometheus-test ci
+.PHONY: help test fmt lint doc docs deny advisories bench microbench fuzz fuzz-build apiserver-assets conformance manifests prometheus-test ci
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -59,7 +60,11 @@ fuzz: $(FUZZ) ## Fuzz each target for a minute, or for FUZZ_SECONDS, from what w
 $(FUZZ):
 	cargo install --locked --root $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ) cargo-fuzz@$(CARGO_FUZZ)
 
-bench: ## Measure
+bench: apiserver-assets ## Measure at a real API server with PODS pods, beside kube-state-metrics where it is on PATH
+	cargo build --release
+	KUBEBUILDER_ASSETS=$(ASSETS) cargo test --release --test conformance -- bench --pods $(PODS)
+
+microbench: ## Measure the way of an object piece by piece, without a server
 	cargo bench
 
 apiserver-assets: ## Build etcd, kube-apiserver and kubectl

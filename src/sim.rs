@@ -15,6 +15,7 @@ pub mod auth;
 pub mod body;
 pub mod events;
 pub mod fault;
+pub mod fleet;
 pub mod kinds;
 pub mod list;
 pub mod objects;

@@ -109,9 +109,12 @@ impl Cluster {
                 .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
                 .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
                 .args(["--initial-cluster", &format!("default={peer}")])
-                .args(["--unsafe-no-fsync", "--log-level", "warn"]),
+                .args(["--unsafe-no-fsync", "--log-level", "warn"])
+                .args(["--quota-backend-bytes", "8589934592"]),
         );
         let admin = authority.client("admin", &["system:masters"]).expect("a certificate");
+        let up = async || crate::api::plain(etcd_port, "/v3/maintenance/status", &json!({})).await;
+        eventually("etcd", up).await;
         Self { assets: assets.clone(), etcd, etcd_port, authority, admin, dir }
     }
 
@@ -209,7 +212,7 @@ impl Cluster {
     }
 
     /// Asks etcd's JSON gateway.
-    async fn etcd(&self, path: &str, body: &Value) -> Value {
+    pub async fn etcd(&self, path: &str, body: &Value) -> Value {
         let answer = crate::api::plain(self.etcd_port, path, body).await;
         answer.unwrap_or_else(|error| panic!("etcd, {path}: {error}; {}", self.etcd.log()))
     }

@@ -9,6 +9,7 @@ use libtest_mimic::{Arguments, Completion, Trial};
 mod access;
 mod alike;
 mod api;
+mod bench;
 mod cluster;
 mod counting;
 #[path = "../support/daemon.rs"]
@@ -31,6 +32,9 @@ use cluster::{Assets, VARIABLE};
 use suite::{Suite, Test};
 
 fn main() -> ExitCode {
+    if bench::is_wanted() {
+        return bench::run();
+    }
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(1);
     let mut trials = deploy::manifests();

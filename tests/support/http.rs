@@ -15,20 +15,39 @@ const REQUEST: Duration = Duration::from_secs(30);
 /// # Errors
 /// Where there is no whole answer.
 pub async fn get(address: SocketAddr, path: &str) -> Result<(StatusCode, String), String> {
-    let answer = timeout(REQUEST, request(address, path)).await;
+    let (status, body) = ask(address, path, "identity").await?;
+    Ok((status, String::from_utf8(body.into()).map_err(|error| error.to_string())?))
+}
+
+/// Asks for a path in an encoding: status and body, as it came.
+///
+/// # Errors
+/// Where there is no whole answer.
+pub async fn ask(
+    address: SocketAddr,
+    path: &str,
+    encoding: &str,
+) -> Result<(StatusCode, Bytes), String> {
+    let answer = timeout(REQUEST, request(address, path, encoding)).await;
     answer.map_err(|_| format!("no answer within {REQUEST:?}"))?.map_err(|error| error.to_string())
 }
 
-async fn request(address: SocketAddr, path: &str) -> Result<(StatusCode, String), Box<dyn Error>> {
+async fn request(
+    address: SocketAddr,
+    path: &str,
+    encoding: &str,
+) -> Result<(StatusCode, Bytes), Box<dyn Error>> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
-    let request =
-        Request::get(path).header("host", address.to_string()).body(Empty::<Bytes>::new())?;
+    let request = Request::get(path)
+        .header("host", address.to_string())
+        .header("accept-encoding", encoding)
+        .body(Empty::<Bytes>::new())?;
     let response = sender.send_request(request).await?;
     let status = response.status();
     let body = response.into_body().collect().await?.to_bytes();
     drop(sender);
     connection.await??;
-    Ok((status, String::from_utf8(body.to_vec())?))
+    Ok((status, body))
 }

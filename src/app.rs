@@ -198,6 +198,7 @@ impl Daemon {
         let mut collectors: Vec<Arc<dyn Collect>> = Vec::new();
         let rotations = watch::Sender::new(0);
         let turns = Arc::new(Semaphore::new(LISTS));
+        let mut watchers = Vec::new();
         for watched in &settings.watch.resources {
             let resource = &watched.resource;
             let namespaces =
@@ -231,8 +232,13 @@ impl Daemon {
                     rotations: rotations.subscribe(),
                     seed: fastrand::u64(..),
                 });
-                self.spawn("a watcher", |stopping| watcher.run(stopping.wait()));
+                watchers.push((resource.many, watcher));
             }
+        }
+        // Who comes first lists first: what is soon done does not wait for what is long.
+        watchers.sort_by_key(|(many, _)| *many);
+        for (_, watcher) in watchers {
+            self.spawn("a watcher", |stopping| watcher.run(stopping.wait()));
         }
         self.board = Arc::new(board);
         let (client, telemetry) = (Arc::clone(&self.client), self.telemetry.clone());

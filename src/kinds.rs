@@ -46,6 +46,8 @@ pub struct Resource {
     /// Whether the API server keeps a watch cache of it and so sends periodic bookmarks.
     /// Events have none (kubernetes/kubernetes#120348).
     pub cached: bool,
+    /// Whether there may be as many of it as there are pods, or more.
+    pub many: bool,
     /// Whether the API server is asked first if it serves it: of this one only its name is known.
     pub discovered: bool,
     /// How much of its objects is asked for.
@@ -86,6 +88,7 @@ const fn resource<K: Kind>(api_version: &'static str, plural: &'static str) -> R
         api_version: Cow::Borrowed(api_version),
         namespaced: true,
         cached: true,
+        many: false,
         discovered: false,
         extent: Extent::Whole,
         families: K::FAMILIES,
@@ -112,6 +115,11 @@ impl Resource {
 
     const fn cluster_scoped(mut self) -> Self {
         self.namespaced = false;
+        self
+    }
+
+    const fn many(mut self) -> Self {
+        self.many = true;
         self
     }
 
@@ -142,23 +150,23 @@ impl Resource {
 
 /// Every resource, in the order in which they are shown.
 pub static TABLE: &[Resource] = &[
-    resource::<pod::Pods>("v1", "pods"),
-    resource::<event::Events>("v1", "events").uncached(),
+    resource::<pod::Pods>("v1", "pods").many(),
+    resource::<event::Events>("v1", "events").many().uncached(),
     resource::<OneState<namespace::Namespaces>>("v1", "namespaces").cluster_scoped(),
     resource::<node::Nodes>("v1", "nodes").cluster_scoped(),
     resource::<OneState<service::Services>>("v1", "services"),
     resource::<OneState<deployment::Deployments>>("apps/v1", "deployments"),
     resource::<OneState<job::Jobs>>("batch/v1", "jobs"),
-    counted::<replicaset::ReplicaSets>("apps/v1", "replicasets"),
+    counted::<replicaset::ReplicaSets>("apps/v1", "replicasets").many(),
     counted::<statefulset::StatefulSets>("apps/v1", "statefulsets"),
     counted::<daemonset::DaemonSets>("apps/v1", "daemonsets"),
     counted::<cronjob::CronJobs>("batch/v1", "cronjobs"),
     counted::<persistentvolumeclaim::PersistentVolumeClaims>("v1", "persistentvolumeclaims"),
-    metadata::<configmap::ConfigMaps>("v1", "configmaps"),
-    metadata::<Metadata>("v1", "secrets"),
+    metadata::<configmap::ConfigMaps>("v1", "configmaps").many(),
+    metadata::<Metadata>("v1", "secrets").many(),
     metadata::<Metadata>("v1", "replicationcontrollers"),
     metadata::<Metadata>("v1", "persistentvolumes").cluster_scoped(),
-    metadata::<Metadata>("discovery.k8s.io/v1", "endpointslices"),
+    metadata::<Metadata>("discovery.k8s.io/v1", "endpointslices").many(),
     metadata::<Metadata>("networking.k8s.io/v1", "ingresses"),
     metadata::<Metadata>("autoscaling/v2", "horizontalpodautoscalers"),
     metadata::<Metadata>("policy/v1", "poddisruptionbudgets"),

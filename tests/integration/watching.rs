@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use kubetally::sim::{
     Options,
+    auth::Right,
     body::BodyFault,
     fault::{Fault, Rule},
     state::Key,
@@ -13,7 +14,7 @@ use rstest::rstest;
 
 use crate::{
     eventually::eventually,
-    rig::{Cluster, Watching, event, pod, recount},
+    rig::{Cluster, USER, Watching, event, pod, recount},
 };
 
 fn apply(cluster: &Cluster, writes: Vec<Write>) {
@@ -183,6 +184,25 @@ async fn lists_take_turns() {
     cluster.sim.heal();
     cluster.sim.cut();
     daemon.until_ready().await;
+}
+
+#[tokio::test]
+async fn what_there_is_little_of_is_listed_first() {
+    let cluster = Cluster::start(Options::default()).await;
+    cluster.sim.grant(USER, ["pods", "nodes"].map(|name| Right::to_watch("", name)).into());
+    let hang = Rule::once("watch", "pods", Fault::Body(BodyFault::Hang(0)));
+    cluster.sim.inject(Rule { times: usize::MAX, ..hang });
+    let namespaces: Vec<String> = (0..12).map(|at| format!("ns-{at}")).collect();
+    let settings =
+        [("watch.namespaces", &*namespaces.join(",")), ("watch.resources", "pods,nodes")];
+    let daemon = cluster.watch(&settings).await;
+    eventually("nodes, while lists of pods hang", async || {
+        let (_, text) = daemon.get("/readyz?verbose").await;
+        let pods = cluster.requests("watch", "/pods");
+        assert!(pods <= 4, "{pods} lists of pods, and none of nodes: {text}");
+        if text.contains("[+] nodes") { Ok(()) } else { Err(text) }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -181,38 +181,24 @@ impl Quantity<'_> {
         !self.0.is_empty()
     }
 
-    /// The amount as a whole number, rounded up, as `Value()` has it; `None` where it is none.
+    /// The amount in whole units, as a sample has it; `None` where it is none.
     #[must_use]
-    pub fn value(&self) -> Option<i64> {
-        self.scaled(0)
-    }
-
-    /// The amount in thousandths, rounded up, as `MilliValue()` has it; `None` where it is none.
-    #[must_use]
-    pub fn milli(&self) -> Option<i64> {
-        self.scaled(3)
-    }
-
-    /// The amount as a sample has it, in whole units.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a sample is a float")]
     pub fn whole(&self) -> Option<f64> {
-        self.value().map(|value| value as f64)
+        self.scaled(0).map(float)
     }
 
-    /// The amount as a sample has it, to the thousandth where thousandths can be counted.
+    /// The amount to the thousandth, as a sample has it, or in whole units where there are more of
+    /// them than can be counted by thousandths; `None` where it is none.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a sample is a float")]
     pub fn decimal(&self) -> Option<f64> {
-        match self.value()? {
-            large if large > i64::MAX / 1_000 => Some(large as f64),
-            _ => self.milli().map(|milli| milli as f64 / 1_000.0),
+        match self.scaled(0)? {
+            large if large.unsigned_abs() > u128::from(u64::MAX >> 1) / 1_000 => Some(float(large)),
+            _ => self.scaled(3).map(|milli| float(milli) / 1_000.0),
         }
     }
 
-    /// The amount times ten to this power, away from zero; what does not fit is the largest number
-    /// that does.
-    fn scaled(&self, power: i32) -> Option<i64> {
+    /// The amount times ten to this power, away from zero.
+    fn scaled(&self, power: i32) -> Option<i128> {
         let text = self.0.trim();
         let (negative, text) = match text.as_bytes().first()? {
             b'-' => (true, &text[1..]),
@@ -227,16 +213,27 @@ impl Quantity<'_> {
         }
         let (binary, decimal) = exponents(suffix)?;
         let mut amount: i128 = 0;
-        // 18 digits before the point and as many behind it are all that can count.
+        // Of the digits behind the point 18 are enough, and whether anything follows them.
         for digit in whole.bytes().chain(fraction.bytes().take(18)) {
             amount = amount.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
         }
+        amount += i128::from(fraction.bytes().skip(18).any(|digit| digit != b'0'));
         let behind = i32::try_from(fraction.len().min(18)).ok()?;
-        let amount = amount.saturating_mul(1_i128.checked_shl(binary)?);
-        let amount = shifted(amount, decimal + power - behind);
-        let amount = if negative { -amount } else { amount };
-        Some(i64::try_from(amount).unwrap_or(if negative { i64::MIN } else { i64::MAX }))
+        let amount = match binary {
+            0 => shifted(amount, decimal + power - behind),
+            // No more than 63 bits can tell, as in Kubernetes.
+            _ => {
+                let most = shifted(i128::from(i64::MAX), power);
+                shifted(amount.saturating_mul(1 << binary), power - behind).min(most)
+            }
+        };
+        Some(if negative { -amount } else { amount })
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a sample is a float")]
+const fn float(number: i128) -> f64 {
+    number as f64
 }
 
 /// Times ten to this power, rounded up.
@@ -342,29 +339,36 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("0", Some(0), Some(0))]
-    #[case("250m", Some(1), Some(250))]
-    #[case("1500m", Some(2), Some(1_500))]
-    #[case("2", Some(2), Some(2_000))]
-    #[case("0.5", Some(1), Some(500))]
-    #[case("1.0001", Some(2), Some(1_001))]
-    #[case("1Gi", Some(1_073_741_824), Some(1_073_741_824_000))]
-    #[case("0.5Ki", Some(512), Some(512_000))]
-    #[case("128974848", Some(128_974_848), Some(128_974_848_000))]
-    #[case("129e6", Some(129_000_000), Some(129_000_000_000))]
-    #[case("5E-1", Some(1), Some(500))]
-    #[case("1n", Some(1), Some(1))]
-    #[case("-1500m", Some(-2), Some(-1_500))]
-    #[case("10E", Some(i64::MAX), Some(i64::MAX))]
-    #[case("-16Ei", Some(i64::MIN), Some(i64::MIN))]
+    #[case("0", Some(0.0), Some(0.0))]
+    #[case("250m", Some(1.0), Some(0.25))]
+    #[case("1500m", Some(2.0), Some(1.5))]
+    #[case("2", Some(2.0), Some(2.0))]
+    #[case("0.5", Some(1.0), Some(0.5))]
+    #[case("1.0001", Some(2.0), Some(1.001))]
+    #[case("1.0000000000000000001", Some(2.0), Some(1.001))]
+    #[case("1.0000000000000000000", Some(1.0), Some(1.0))]
+    #[case("1Gi", Some(1_073_741_824.0), Some(1_073_741_824.0))]
+    #[case("0.5Ki", Some(512.0), Some(512.0))]
+    #[case("128974848", Some(128_974_848.0), Some(128_974_848.0))]
+    #[case("129e6", Some(129e6), Some(129e6))]
+    #[case("5E-1", Some(1.0), Some(0.5))]
+    #[case("1n", Some(1.0), Some(0.001))]
+    #[case("-0", Some(0.0), Some(0.0))]
+    #[case("-1500m", Some(-2.0), Some(-1.5))]
+    #[case("9223372036854775807", Some(9.223_372_036_854_776e18), Some(9.223_372_036_854_776e18))]
+    #[case("10E", Some(1e19), Some(1e19))]
+    #[case("-10E", Some(-1e19), Some(-1e19))]
+    #[case("-16Ei", Some(-9.223_372_036_854_776e18), Some(-9.223_372_036_854_776e18))]
     #[case("", None, None)]
     #[case("x", None, None)]
     #[case("1.2.3", None, None)]
     #[case("1 Gi", None, None)]
     #[case("5e999", None, None)]
-    fn quantities(#[case] text: &str, #[case] value: Option<i64>, #[case] milli: Option<i64>) {
+    fn quantities(#[case] text: &str, #[case] whole: Option<f64>, #[case] decimal: Option<f64>) {
         let quantity = Quantity::from(text);
-        assert_eq!((quantity.value(), quantity.milli()), (value, milli));
+        let bits = |value: Option<f64>| value.map(f64::to_bits);
+        assert_eq!(bits(quantity.whole()), bits(whole));
+        assert_eq!(bits(quantity.decimal()), bits(decimal));
     }
 
     #[test]
@@ -376,8 +380,8 @@ mod tests {
         assert_eq!(map.iter().collect::<Vec<_>>(), [("b", "1"), ("a", "x\"y")]);
         assert_eq!(map.get("a").map(|text| &**text), Some("x\"y"));
         let limits: Quantities<'_> = serde_json::from_str(r#"{"cpu":2,"m":"1Gi"}"#).expect("one");
-        let values: Vec<_> = limits.0.iter().map(|(name, q)| (&**name, q.value())).collect();
-        assert_eq!(values, [("cpu", Some(2)), ("m", Some(1 << 30))]);
+        let values: Vec<_> = limits.0.iter().map(|(name, q)| (&**name, q.whole())).collect();
+        assert_eq!(values, [("cpu", Some(2.0)), ("m", Some(1_073_741_824.0))]);
         let word: Word<'_> = serde_json::from_str("25").expect("a number");
         assert_eq!(&*word.0, "25");
     }
@@ -400,14 +404,15 @@ mod tests {
         #[test]
         fn any_text_is_survived(text in "[-+0-9.eEKMGinum]{0,30}|.{0,10}") {
             let quantity = Quantity::from(text.as_str());
-            let _ = (quantity.value(), quantity.milli());
+            let _ = (quantity.whole(), quantity.decimal());
         }
 
         #[test]
-        fn whole_numbers_are_themselves(number in -1_000_000_000_i64..1_000_000_000) {
+        fn whole_numbers_are_themselves(number in any::<i32>()) {
             let text = number.to_string();
-            prop_assert_eq!(Quantity::from(text.as_str()).value(), Some(number));
-            prop_assert_eq!(Quantity::from(text.as_str()).milli(), Some(number * 1_000));
+            let expected = Some(f64::from(number));
+            prop_assert_eq!(Quantity::from(text.as_str()).whole(), expected);
+            prop_assert_eq!(Quantity::from(text.as_str()).decimal(), expected);
         }
     }
 }

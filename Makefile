@@ -10,7 +10,7 @@ FUZZ_SECONDS := 60
 PODS := 20000
 PROMETHEUS := $(CACHE)/prometheus
 
-.PHONY: help test fmt lint doc docs deny advisories bench microbench fuzz fuzz-build apiserver-assets conformance manifests prometheus-test ci
+.PHONY: help test fmt lint doc docs deny advisories bench microbench fuzz fuzz-build apiserver-assets kube-state-metrics conformance manifests prometheus-test ci
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -60,7 +60,7 @@ fuzz: $(FUZZ) ## Fuzz each target for a minute, or for FUZZ_SECONDS, from what w
 $(FUZZ):
 	cargo install --locked --root $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ) cargo-fuzz@$(CARGO_FUZZ)
 
-bench: apiserver-assets ## Measure at a real API server with PODS pods, beside kube-state-metrics where it is on PATH
+bench: apiserver-assets kube-state-metrics ## Measure at a real API server with PODS pods, beside kube-state-metrics
 	cargo build --release
 	KUBEBUILDER_ASSETS=$(ASSETS) cargo test --release --test conformance -- bench --pods $(PODS)
 
@@ -70,7 +70,10 @@ microbench: ## Measure the way of an object piece by piece, without a server
 apiserver-assets: ## Build etcd, kube-apiserver and kubectl
 	tests/apiserver/build $(ASSETS)
 
-conformance: apiserver-assets ## Test against a real API server
+kube-state-metrics: ## Build the kube-state-metrics to compare with
+	tests/kube-state-metrics/build $(ASSETS)
+
+conformance: apiserver-assets kube-state-metrics ## Test against a real API server and kube-state-metrics
 	KUBEBUILDER_ASSETS=$(ASSETS) cargo test --test conformance
 
 manifests: apiserver-assets ## Render the manifests

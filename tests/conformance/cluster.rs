@@ -254,7 +254,7 @@ impl ApiServer {
 }
 
 /// Ports that were free a moment ago.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub fn free_ports<const N: usize>() -> [u16; N] {
     let listeners =
         [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port of loopback is free"));
     listeners.map(|listener| listener.local_addr().expect("an address").port())

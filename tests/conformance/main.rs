@@ -25,6 +25,7 @@ mod objects;
 mod process;
 mod proxy;
 mod recount;
+mod reference;
 mod scale;
 mod suite;
 
@@ -38,8 +39,15 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(1);
     let mut trials = deploy::manifests();
-    let against =
-        [deploy::TESTS, access::TESTS, counting::TESTS, scale::TESTS, alike::TESTS, faults::TESTS];
+    let against = [
+        deploy::TESTS,
+        access::TESTS,
+        counting::TESTS,
+        scale::TESTS,
+        alike::TESTS,
+        reference::TESTS,
+        faults::TESTS,
+    ];
     match Assets::find() {
         Some(Ok(assets)) => {
             let suite = Arc::new(Suite::new(assets));

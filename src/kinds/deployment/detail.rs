@@ -111,7 +111,8 @@ fn scaled(limit: &Word<'_>, wanted: f64, round: fn(f64) -> f64) -> Option<f64> {
     match limit.0.strip_suffix('%') {
         None => limit.0.parse().ok().map(number),
         Some(percent) => {
-            percent.parse().ok().map(|percent| round(number(percent) * wanted / 100.0))
+            // Whole numbers have no negative zero.
+            percent.parse().ok().map(|percent| round(number(percent) * wanted / 100.0) + 0.0)
         }
     }
 }

@@ -65,6 +65,7 @@ fn a_bare_deployment(#[case] family: &str, #[case] expected: Option<&str>) {
 #[case::little(1, json!({"maxUnavailable": "1%", "maxSurge": "1%"}), Some("0"), Some("1"))]
 #[case::of_none(0, json!({"maxUnavailable": "50%", "maxSurge": "50%"}), Some("0"), Some("0"))]
 #[case::all(3, json!({"maxUnavailable": "100%", "maxSurge": "200%"}), Some("3"), Some("6"))]
+#[case::negative(1, json!({"maxUnavailable": "-5%", "maxSurge": "-5%"}), Some("-1"), Some("0"))]
 #[case::no_number(3, json!({"maxUnavailable": "x%", "maxSurge": "many"}), None, None)]
 #[case::half(3, json!({"maxUnavailable": "1.5%", "maxSurge": null}), None, None)]
 fn limits_of_a_rolling_update(

@@ -2,6 +2,7 @@
 
 pub mod blocks;
 pub mod catalogue;
+pub mod deflate;
 pub mod detail;
 pub mod gzip;
 pub mod pieces;

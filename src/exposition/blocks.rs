@@ -3,6 +3,10 @@
 //!
 //! Whoever writes holds [`Details`]; a scrape takes a [`Snapshot`], which is a handle a chunk, and
 //! writes from it while the next change is made to a copy.
+//!
+//! What has changed is compressed by the scrape that finds it so. To do that beforehand would cost
+//! more: changes come to all chunks all the time, scrapes seldom, and a block that changes ten times
+//! between two scrapes is compressed once. It has to be fast, which [`super::deflate`] sees to.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,8 +18,6 @@ use super::{
 /// Objects a chunk: small enough that a change compresses little again, large enough that
 /// compression finds what repeats.
 const CHUNK: usize = 256;
-/// The level that blocks are compressed at.
-const LEVEL: u32 = 6;
 
 /// What the objects of a resource show.
 #[derive(Debug)]
@@ -121,24 +123,26 @@ impl Chunk {
         Self { records: Vec::with_capacity(CHUNK), blocks: vec![OnceLock::new(); families] }
     }
 
-    /// The text of a family. `places` are those that the families before it left behind, or empty.
-    fn text(&self, family: u8, name: &str, places: &mut Vec<usize>) -> Vec<u8> {
-        let mut out = Vec::new();
+    /// Writes the text of a family. `places` are those that the families before it left behind.
+    fn write(&self, family: u8, name: &str, places: &mut Vec<usize>, out: &mut Vec<u8>) {
         places.resize(self.records.len(), 0);
         for (record, place) in self.records.iter().zip(places) {
             if let Some(record) = record {
                 let at = (*place).max(record.first());
-                *place = record.write(family, name, at, &mut out);
+                *place = record.write(family, name, at, out);
             }
         }
-        out
     }
 }
 
 /// How far a snapshot's records were written: families are written in their order, and each goes
 /// on where the one before it ended.
 #[derive(Clone, Debug, Default)]
-pub struct Places(Vec<Vec<usize>>);
+pub struct Places {
+    chunks: Vec<Vec<usize>>,
+    /// The length of the last piece that was written: the next one is about as long.
+    length: usize,
+}
 
 impl Snapshot {
     /// The families that are shown, and their numbers.
@@ -156,20 +160,21 @@ impl Snapshot {
     /// A piece of a family's text. Families are asked for in their order, with the same places.
     #[must_use]
     pub fn text(&self, family: u8, piece: usize, places: &mut Places) -> Vec<u8> {
-        places.0.resize_with(self.chunks.len(), Vec::new);
+        places.chunks.resize_with(self.chunks.len(), Vec::new);
+        let mut out = Vec::with_capacity(places.length + places.length / 8);
         let chunk = self.chunks.get(piece).zip(self.families.get(usize::from(family)));
-        let Some(((chunk, of), places)) = chunk.zip(places.0.get_mut(piece)) else {
-            return Vec::new();
-        };
-        chunk.text(family, of.name, places)
+        if let Some(((chunk, of), places)) = chunk.zip(places.chunks.get_mut(piece)) {
+            chunk.write(family, of.name, places, &mut out);
+        }
+        places.length = out.len();
+        out
     }
 
     /// The same piece, compressed; what was compressed before is there at once.
     #[must_use]
-    pub fn block(&self, family: u8, piece: usize) -> Option<&Block> {
-        let (chunk, of) = self.chunks.get(piece).zip(self.families.get(usize::from(family)))?;
-        let block = chunk.blocks.get(usize::from(family))?;
-        Some(block.get_or_init(|| Block::new(&chunk.text(family, of.name, &mut Vec::new()), LEVEL)))
+    pub fn block(&self, family: u8, piece: usize, places: &mut Places) -> Option<&Block> {
+        let block = self.chunks.get(piece)?.blocks.get(usize::from(family))?;
+        Some(block.get_or_init(|| Block::series(&self.text(family, piece, places))))
     }
 }
 
@@ -252,13 +257,13 @@ mod tests {
                     // Fills blocks, which later changes must make void.
                     let snapshot = details.snapshot();
                     for piece in 0..snapshot.pieces() {
-                        prop_assert!(snapshot.block(1, piece).is_some());
+                        prop_assert!(snapshot.block(1, piece, &mut Places::default()).is_some());
                     }
                 }
             }
             let now = (details.snapshot(), model);
             for (snapshot, model) in before.iter().chain([&now]) {
-                let mut places = Places::default();
+                let [mut places, mut others] = [Places::default(), Places::default()];
                 for family in 0..2_u8 {
                     let mut expected: Vec<String> = model
                         .iter()
@@ -270,7 +275,7 @@ mod tests {
                     let mut lines = Vec::new();
                     for piece in 0..snapshot.pieces() {
                         let text = snapshot.text(family, piece, &mut places);
-                        let block = snapshot.block(family, piece).expect("a block");
+                        let block = snapshot.block(family, piece, &mut others).expect("a block");
                         prop_assert_eq!(&inflated(block), &text);
                         let text = String::from_utf8(text).expect("UTF-8");
                         lines.extend(text.lines().map(str::to_owned));
@@ -298,7 +303,9 @@ mod tests {
         let mut details = Details::new(FAMILIES, Chosen::default());
         let slot = details.insert(record(1, [1, 1]));
         let first = details.snapshot();
-        let blocks = [0, 1].map(|family| first.block(family, 0).expect("a block").bytes.clone());
+        let mut places = Places::default();
+        let blocks = [0, 1]
+            .map(|family| first.block(family, 0, &mut places).expect("a block").bytes.clone());
         details.replace(slot, record(1, [2, 1]));
         let second = details.snapshot();
         assert!(second.chunks[0].blocks[0].get().is_none());

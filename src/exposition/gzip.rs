@@ -7,6 +7,8 @@ use bytes::Bytes;
 use crc32fast::Hasher;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
+use super::deflate;
+
 /// What stands before the stream: no name, no time, system unknown.
 pub const HEAD: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
@@ -23,13 +25,17 @@ impl Block {
     /// Compresses a text, from level 1 (fast) to 9 (small).
     #[must_use]
     pub fn new(text: &[u8], level: u32) -> Self {
-        let mut checksum = Hasher::new();
-        checksum.update(text);
-        Self {
-            bytes: deflate(text, level).into(),
-            checksum: checksum.finalize(),
-            length: text.len() as u64,
-        }
+        Self::of(text, deflate(text, level))
+    }
+
+    /// Compresses series, as fast as that goes.
+    #[must_use]
+    pub fn series(text: &[u8]) -> Self {
+        Self::of(text, deflate::deflate(text))
+    }
+
+    fn of(text: &[u8], bytes: Vec<u8>) -> Self {
+        Self { bytes: bytes.into(), checksum: crc32fast::hash(text), length: text.len() as u64 }
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     gzip::{Block, HEAD, Tail},
 };
 
-/// The level that what is written once is compressed at.
+/// The level that what is no series of an object is compressed at.
 const LEVEL: u32 = 6;
 
 /// One family of per-object series at one moment.
@@ -111,7 +111,7 @@ impl Pieces {
         match &self.gzip {
             None => detail.snapshot.text(detail.family, piece, &mut self.places).into(),
             Some(_) => {
-                let block = detail.snapshot.block(detail.family, piece);
+                let block = detail.snapshot.block(detail.family, piece, &mut self.places);
                 block.map_or_else(Bytes::new, |block| self.block(block))
             }
         }

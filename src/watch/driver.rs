@@ -146,7 +146,7 @@ impl Watcher {
                     if self.machine.list_due() {
                         self.listing.wait_for_turn(&self.parts.row).await;
                     }
-                    self.input(Input::Timer);
+                    self.timer();
                 }
                 () = self.listing.counted() => {}
                 Ok(()) = self.parts.rotations.changed() => self.input(Input::Rotated),
@@ -186,6 +186,16 @@ impl Watcher {
                 let kind = FailureKind::Transport(TransportReason::ReadTimeout);
                 self.tell(kind, &silent().message);
             }
+        }
+    }
+
+    /// The machine's time has come; what it gave up for being silent is told.
+    fn timer(&mut self) {
+        let open = self.machine.listing() || self.machine.connected();
+        self.input(Input::Timer);
+        if open && !(self.machine.listing() || self.machine.connected()) {
+            let kind = FailureKind::Transport(TransportReason::ReadTimeout);
+            self.tell(kind, "the server has sent nothing for too long");
         }
     }
 

@@ -163,6 +163,16 @@ async fn a_list_under_way_says_how_far_it_is() {
     cluster.sim.inject(hang(400_000));
     cluster.sim.cut();
     said(&daemon, "listing: 1,", " of about 1,200").await;
+    // It is given up after thirty seconds, and that is said.
+    eventually("the end of patience", async || {
+        let (_, text) = daemon.get("/readyz?verbose").await;
+        if text.contains("pods: the server has sent nothing for too long; next try in") {
+            Ok(())
+        } else {
+            Err(text)
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

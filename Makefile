@@ -29,9 +29,10 @@ lint: ## Check format and lints; a warning is an error
 doc: ## Check and build the documentation of the crate
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
 
-docs: ## Write anew the pages that commands print
+docs: ## Write anew what is generated: pages and the role
 	cargo run --quiet -- metrics --format markdown >docs/metrics.md
 	cargo run --quiet -- config --format markdown >docs/configuration.md
+	cargo run --quiet --example rbac >deploy/base/rbac.yaml
 
 deny: $(DENY) ## Check what comes in with the dependencies, but for advisories
 	$(DENY) check bans licenses sources

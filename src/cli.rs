@@ -124,7 +124,7 @@ pub struct Flags {
     /// End with exit code 69 where the cluster cannot be reached at the start
     #[arg(help_heading = "The cluster", long, action = ArgAction::SetTrue)]
     pub require_cluster: bool,
-    /// What to watch [default: pods,events]
+    /// What to watch [default: pods,events,namespaces,nodes,services,deployments,jobs]
     #[arg(help_heading = "What is watched", long, value_name = "LIST")]
     pub resources: Option<String>,
     /// The namespaces to watch [default: all]

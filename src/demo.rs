@@ -18,7 +18,7 @@ use crate::{
     config::{Sources, settings::Settings},
     exit::Exit,
     http::health::Verdict,
-    logging,
+    kinds, logging,
     shutdown::Signals,
     sim::{
         self, Sim,
@@ -29,6 +29,8 @@ use crate::{
 
 /// The service account of the demo: namespace and name.
 const ACCOUNT: (&str, &str) = ("kubetally", "kubetally");
+/// What it asks for and may not see.
+const FORBIDDEN: &str = "secrets";
 /// How often the token is replaced…
 const ROTATION: Duration = Duration::from_secs(60);
 /// …and how long each one is good for.
@@ -51,10 +53,12 @@ pub fn run(demo: &Demo) -> Result<(), Exit> {
 }
 
 fn sources(demo: &Demo) -> Sources {
+    let watched: Vec<&str> = kinds::defaults().map(|resource| &*resource.name).collect();
+    let resources = format!("{},{FORBIDDEN}", watched.join(","));
     let flags = [
         ("http.listen", demo.listen.as_str()),
         ("log.level", &demo.log_level),
-        ("watch.resources", "pods,events,namespaces"),
+        ("watch.resources", &resources),
     ];
     let owned = flags.map(|(key, value)| (key.to_owned(), value.to_owned()));
     Sources { flags: owned.to_vec(), ..Sources::default() }
@@ -86,12 +90,13 @@ async fn watched(demo: &Demo, settings: &Settings) -> Result<(), Exit> {
     }
 }
 
-/// The API server, with an account that may watch everything of the demo but namespaces.
+/// The API server, with an account that may watch what is watched by default, and nothing else.
 async fn cluster(demo: &Demo) -> anyhow::Result<Sim> {
     let options = sim::Options { seed: demo.seed, ..sim::Options::default() };
     let sim = Sim::start(options).await?;
     let user = format!("system:serviceaccount:{}:{}", ACCOUNT.0, ACCOUNT.1);
-    sim.grant(&user, ["pods", "events"].map(|plural| Right::to_watch("", plural)).to_vec());
+    let rights = kinds::defaults().map(|of| Right::to_watch(of.group(), of.plural()));
+    sim.grant(&user, rights.collect());
     Ok(sim)
 }
 
@@ -178,7 +183,7 @@ fn announce(daemon: &Daemon) {
   overview   {url}/
 
 Deployments roll, containers crash and are killed for want of memory, pods fit nowhere or are
-evicted, jobs finish, events repeat. The token rotates every minute. Namespaces are forbidden on
+evicted, jobs finish, events repeat. The token rotates every minute. Secrets are forbidden on
 purpose, to show what Kubetally does then. Ctrl-C stops it.
 "
     );

@@ -183,6 +183,11 @@ pub fn find(name: &str) -> Option<&'static Resource> {
     TABLE.iter().find(|resource| resource.name == name)
 }
 
+/// What is watched where no setting says otherwise: all that is counted beyond how many there are.
+pub fn defaults() -> impl Iterator<Item = &'static Resource> {
+    TABLE.iter().filter(|resource| resource.extent == Extent::Whole)
+}
+
 /// The resources that can show a series an object, and its families.
 #[must_use]
 pub fn detailed() -> Vec<(&'static str, &'static [Family])> {

@@ -27,6 +27,7 @@ pub mod http;
 pub mod kinds;
 mod label;
 pub mod logging;
+pub mod rbac;
 pub mod shutdown;
 #[cfg(feature = "demo")]
 pub mod sim;

@@ -24,6 +24,7 @@ pub mod pki;
 pub mod selector;
 mod server;
 pub mod state;
+pub mod surroundings;
 pub mod watch;
 pub mod workload;
 

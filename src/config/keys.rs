@@ -106,7 +106,7 @@ pub static KEYS: &[Key] = &[
     key(
         "watch.resources",
         "--resources",
-        "pods,events",
+        "pods,events,namespaces,nodes,services,deployments,jobs",
         "some of {resources}, or any other as GROUP/VERSION/RESOURCE, such as example.com/v1/widgets or v1/podtemplates",
         "What is watched.",
     ),

@@ -74,7 +74,10 @@ fn the_defaults_are_right() {
     assert_eq!(settings.http.drain, Duration::from_secs(5));
     assert_eq!(settings.cluster.kubeconfig, None);
     let resources: Vec<_> = settings.watch.resources.iter().map(|w| &*w.resource.name).collect();
-    assert_eq!(resources, ["pods", "events"]);
+    assert_eq!(
+        resources,
+        ["pods", "events", "namespaces", "nodes", "services", "deployments", "jobs"]
+    );
     assert!(settings.watch.namespaces.is_empty());
 }
 
@@ -163,7 +166,7 @@ fn the_help_of_a_flag_tells_the_default_of_its_setting() {
 #[case::no_module("log.level", "=debug")]
 #[case::selector("watch.label_selectors.pods", "")]
 #[case::selector_control("watch.label_selectors.pods", "a\u{0}b")]
-#[case::selector_of_nothing("watch.label_selectors.nodes", "a=b")]
+#[case::selector_of_nothing("watch.label_selectors.leases", "a=b")]
 fn a_wrong_value_is_told(#[case] name: &str, #[case] value: &str) {
     let (section, key) = name.split_once('.').expect("a dotted name");
     let (dir, file) = with_file(&format!(

@@ -24,3 +24,10 @@ fn whole_objects_are_asked_for_where_they_are_read(
     let extent = find(name).expect("a known resource").extent;
     assert_eq!([extent.is_whole(false), extent.is_whole(true)], [alone, detailed]);
 }
+
+#[test]
+fn what_is_counted_beyond_how_many_is_watched_by_default() {
+    let key = crate::config::keys::find("watch.resources").expect("a setting");
+    let names: Vec<_> = defaults().map(|resource| &*resource.name).collect();
+    assert_eq!(key.default, names.join(","));
+}

@@ -131,6 +131,12 @@ impl Pod {
         json!({"metadata": metadata, "spec": spec, "status": self.status()})
     }
 
+    /// Whether it counts as a replica: neither ended nor told to end.
+    #[must_use]
+    pub const fn is_there(&self) -> bool {
+        !self.terminating && !matches!(self.stage, Stage::Succeeded | Stage::Evicted)
+    }
+
     fn image(&self) -> String {
         format!("registry.example.com/{}/{}:v1", self.namespace, self.app)
     }

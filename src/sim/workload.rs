@@ -4,7 +4,7 @@
 //! Pure: the seed decides everything, time comes in.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::{Duration, SystemTime},
 };
 
@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::{
     objects::{self, Ended, Event, Pod, Stage},
     state::{Key, uuid},
+    surroundings::{self, Replicas},
 };
 
 /// How many events there are before the oldest expire.
@@ -40,6 +41,8 @@ struct App {
     name: &'static str,
     temper: Temper,
     owner: (&'static str, String, String),
+    /// As they were shown last.
+    replicas: Replicas,
 }
 
 /// What becomes of an application's pods.
@@ -92,6 +95,10 @@ pub struct Workload {
     /// The events that there are, the oldest first.
     events: VecDeque<Key>,
     repeating: BTreeMap<Key, Event>,
+    /// The applications of which a pod has changed.
+    changed: BTreeSet<usize>,
+    /// When the cluster was made.
+    began: SystemTime,
     now: SystemTime,
     writes: Vec<Write>,
 }
@@ -106,7 +113,8 @@ impl Workload {
             .map(|&(namespace, name, temper)| {
                 let kind = if temper == Temper::Batch { "Job" } else { "ReplicaSet" };
                 let owner = (kind, format!("{name}-{}", hash(&mut random)), uuid(&mut random));
-                App { namespace, name, temper, owner }
+                let replicas = Replicas::default();
+                App { namespace, name, temper, owner, replicas }
             })
             .collect();
         Self {
@@ -118,12 +126,15 @@ impl Workload {
             finished: VecDeque::new(),
             events: VecDeque::new(),
             repeating: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            began: now,
             now,
             writes: Vec::new(),
         }
     }
 
-    /// What is there at the start: the namespaces, and so many pods that have run for a while.
+    /// What is there at the start: namespaces, nodes, services, and so many pods that have run for a
+    /// while, with what makes them.
     pub fn populate(&mut self, pods: u32) -> Vec<Write> {
         let mut namespaces: Vec<_> = APPS.iter().map(|(namespace, ..)| *namespace).collect();
         namespaces.dedup();
@@ -138,8 +149,64 @@ impl Workload {
                 _ => Stage::Ready,
             };
             self.settle(id, stage);
+            self.apps[app].replicas.wanted += 1;
         }
+        self.surround();
+        self.changed.extend(0..self.apps.len());
+        self.show_owners();
         std::mem::take(&mut self.writes)
+    }
+
+    /// What stands around the pods and does not change.
+    fn surround(&mut self) {
+        let since = self.began;
+        for at in 1..=NODES {
+            let node = surroundings::node(&format!("node-{at}"), since);
+            self.writes.push(Write::Put("nodes", node));
+        }
+        for App { namespace, name, temper, owner, .. } in &self.apps {
+            let kind = match (*name, temper) {
+                ("web", _) => "LoadBalancer",
+                (_, Temper::Batch) => {
+                    for (run, end) in [("a", "Complete"), ("b", "Complete"), ("c", "Failed")] {
+                        let name = format!("{}-{run}", owner.1);
+                        let job = surroundings::job(namespace, &name, 0, Some(end), since);
+                        self.writes.push(Write::Put("jobs", job));
+                    }
+                    continue;
+                }
+                _ => "ClusterIP",
+            };
+            let service = surroundings::service(namespace, name, kind, since);
+            self.writes.push(Write::Put("services", service));
+        }
+    }
+
+    /// Shows the deployments and jobs whose pods stand otherwise now.
+    fn show_owners(&mut self) {
+        for at in std::mem::take(&mut self.changed) {
+            let pods = self.pods.values().filter(|(app, pod)| *app == at && pod.is_there());
+            let (mut present, mut ready) = (0, 0);
+            for (_, pod) in pods {
+                present += 1;
+                ready += u32::from(pod.stage == Stage::Ready);
+            }
+            let App { namespace, name, temper, owner, replicas } = &mut self.apps[at];
+            *replicas = Replicas { present, ready, ..*replicas };
+            self.writes.push(match temper {
+                Temper::Batch => {
+                    let job = surroundings::job(namespace, &owner.1, present, None, self.began);
+                    Write::Put("jobs", job)
+                }
+                temper => {
+                    let stuck = *temper == Temper::Huge;
+                    let (replicas, since) = (*replicas, self.began);
+                    let deployment =
+                        surroundings::deployment(namespace, name, replicas, stuck, since);
+                    Write::Put("deployments", deployment)
+                }
+            });
+        }
     }
 
     /// The next thing that happens, at `now`.
@@ -153,6 +220,7 @@ impl Workload {
             None => self.begin(),
         }
         self.expire();
+        self.show_owners();
         std::mem::take(&mut self.writes)
     }
 
@@ -188,7 +256,8 @@ impl Workload {
             Task::Crash(id) => self.crash(id),
             Task::Replace(id) => self.replace(id),
             Task::Remove(id) => {
-                if let Some((_, pod)) = self.pods.remove(&id) {
+                if let Some((app, pod)) = self.pods.remove(&id) {
+                    self.changed.insert(app);
                     let key = Key { namespace: pod.namespace.into(), name: pod.name };
                     self.writes.push(Write::Delete("pods", vec![key]));
                 }
@@ -231,7 +300,8 @@ impl Workload {
     }
 
     fn show(&mut self, id: Id) {
-        if let Some((_, pod)) = self.pods.get(&id) {
+        if let Some((app, pod)) = self.pods.get(&id) {
+            self.changed.insert(*app);
             self.writes.push(Write::Put("pods", pod.json()));
         }
     }
@@ -394,69 +464,4 @@ fn hash(random: &mut fastrand::Rng) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    fn life(seed: u64, pods: u32, steps: u32) -> (Vec<Write>, Workload) {
-        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_454_721);
-        let mut workload = Workload::new(seed, start);
-        let mut writes = workload.populate(pods);
-        for step in 0..steps {
-            writes.extend(workload.step(start + Duration::from_millis(100) * step));
-        }
-        (writes, workload)
-    }
-
-    #[test]
-    fn the_seed_decides_everything() {
-        let text = |seed| format!("{:?}", life(seed, 20, 200).0);
-        assert_eq!(text(3), text(3));
-        assert_ne!(text(3), text(4));
-    }
-
-    #[test]
-    fn everything_that_is_promised_happens() {
-        let (writes, workload) = life(1, 50, 3_000);
-        let text = format!("{writes:?}");
-        for word in [
-            "OOMKilled",
-            "CrashLoopBackOff",
-            "FailedScheduling",
-            "Evicted",
-            "Completed",
-            "Scheduled",
-            "Unhealthy",
-            "deletionTimestamp",
-            "Succeeded",
-            "lastObservedTime",
-        ] {
-            assert!(text.contains(word), "no {word}");
-        }
-        assert!((50..70).contains(&workload.pods.len()), "{} pods", workload.pods.len());
-    }
-
-    #[test]
-    fn nothing_grows_without_a_bound() {
-        let (_, late) = life(1, 50, 20_000);
-        assert!(late.events.len() <= EVENTS + EXPIRE);
-        assert_eq!(late.events.len(), late.repeating.len());
-        assert!((50..70).contains(&late.pods.len()), "{} pods", late.pods.len());
-        assert!(late.tasks.len() < 100, "{} tasks", late.tasks.len());
-    }
-
-    #[test]
-    fn every_namespace_is_made_once() {
-        let (writes, _) = life(1, 0, 0);
-        let names: Vec<_> = writes
-            .iter()
-            .filter_map(|write| match write {
-                Write::Put("namespaces", object) => object["metadata"]["name"].as_str(),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(names.len(), names.iter().collect::<BTreeSet<_>>().len());
-        assert_eq!(names, ["shop", "billing", "media", "kube-system"]);
-    }
-}
+mod tests;

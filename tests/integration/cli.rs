@@ -79,7 +79,7 @@ fn the_configuration_in_force_says_where_it_is_from() {
 #[case::two_versions(&["--resources", "example.com/v1/widgets,example.com/v2/widgets"], "watch.resources (--resources): found")]
 #[case::level(&["run", "--log-level", "inof"], "log.level (--log-level): found \"inof\"; allowed: off, error, ")]
 #[case::file(&["config", "--config", "/no/such/file"], "the configuration file /no/such/file: cannot be read: No such file")]
-#[case::selector(&["--label-selector", "nodes=a=b"], "watch.label_selectors.nodes (--label-selector): found \"a=b\"")]
+#[case::selector(&["--label-selector", "leases=a=b"], "watch.label_selectors.leases (--label-selector): found \"a=b\"")]
 #[case::kubeconfig(&["--kubeconfig", "/no/such/file"], "cannot read the kubeconfig /no/such/file: No such file")]
 #[case::flag(&["--nonesuch"], "unexpected argument '--nonesuch'")]
 #[case::command(&["nonesuch"], "nonesuch")]

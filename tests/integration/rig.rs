@@ -95,7 +95,7 @@ impl Cluster {
         })
     }
 
-    /// Starts the daemon as a pod would, with settings beside the defaults.
+    /// Starts the daemon as a pod would; without a setting it watches pods and events.
     pub async fn watch(&self, settings: &[(&str, &str)]) -> Watching {
         Watching::start(self.endpoint(), settings).await
     }
@@ -110,7 +110,7 @@ impl Cluster {
 impl Watching {
     /// Starts the daemon.
     pub async fn start(endpoint: Endpoint, settings: &[(&str, &str)]) -> Self {
-        let mut flags = vec![("http.listen", "127.0.0.1:0")];
+        let mut flags = vec![("http.listen", "127.0.0.1:0"), ("watch.resources", "pods,events")];
         flags.extend(settings);
         let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
         let sources =

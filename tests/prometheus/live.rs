@@ -120,7 +120,7 @@ async fn a_scrape_is_consistent(server: &Server) {
     assert_eq!(values, [0.0], "{difference}");
 }
 
-/// The demo may not read namespaces; nothing else of it is amiss.
+/// The demo may not read secrets; nothing else of it is amiss.
 async fn what_is_forbidden_is_the_only_alert(server: &Server) {
     let pending = r#"ALERTS{alertstate="pending"}"#;
     eventually("the one alert of the demo", async || {
@@ -129,7 +129,7 @@ async fn what_is_forbidden_is_the_only_alert(server: &Server) {
         match alerts.as_slice() {
             [labels]
                 if labels["alertname"] == "KubetallyForbidden"
-                    && labels["resource"] == "namespaces" =>
+                    && labels["resource"] == "secrets" =>
             {
                 Ok(())
             }

@@ -159,7 +159,7 @@ pub static KEYS: &[Key] = &[
         "--detail",
         "",
         "all, or some of {detailed}",
-        "Which resources show a series an object, as kube-state-metrics does.",
+        "Which resources show a series an object, as kube-state-metrics does; they are watched, too.",
     ),
     key(
         "detail.labels",

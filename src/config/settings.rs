@@ -124,6 +124,7 @@ impl Settings {
     /// The first value that cannot be.
     pub fn from_raw(raw: &Raw) -> Result<Self, ConfigError> {
         let read = Reader(raw);
+        let detailed = read.parsed("detail.resources", detail::resources)?;
         Ok(Self {
             http: Http {
                 listen: read.parsed("http.listen", |text| text.parse().ok())?,
@@ -137,14 +138,14 @@ impl Settings {
                 require: read.parsed("cluster.require", |text| text.parse().ok())?,
             },
             watch: Watch {
-                resources: read.resources()?,
+                resources: read.resources(&detailed)?,
                 namespaces: read.namespaces()?,
                 wire: read.parsed("watch.wire", wanted)?,
                 page_size: read.number("watch.page_size", 1..=5000)?,
                 timeout: read.time("watch.timeout", 30..=3600)?,
             },
             detail: Detail {
-                resources: read.parsed("detail.resources", detail::resources)?,
+                resources: detailed,
                 labels: read.parsed("detail.labels", Allowed::parse)?,
                 annotations: read.parsed("detail.annotations", Allowed::parse)?,
                 families: read.families()?,
@@ -197,11 +198,12 @@ impl Reader<'_> {
         self.parsed(name, |text| duration(text).filter(|time| range.contains(time)))
     }
 
-    fn resources(&self) -> Result<Vec<Watched>, ConfigError> {
+    /// What is watched: what is named, and what shows a series an object.
+    fn resources(&self, detailed: &[&'static str]) -> Result<Vec<Watched>, ConfigError> {
         let selector = |table: &'static str, resource: &str| {
             self.0.entries(table).find(|(name, _)| *name == resource).map(|(_, w)| w.text.clone())
         };
-        let resources = self.parsed("watch.resources", |text| {
+        let mut resources = self.parsed("watch.resources", |text| {
             let mut resources: Vec<Resource> = Vec::new();
             for resource in list(text).map(kinds::parse) {
                 let resource = resource?;
@@ -214,6 +216,11 @@ impl Reader<'_> {
             }
             (1..=RESOURCES).contains(&resources.len()).then_some(resources)
         })?;
+        for name in detailed {
+            if resources.iter().all(|known| known.name != *name) {
+                resources.extend(kinds::find(name).cloned());
+            }
+        }
         for table in keys::TABLES {
             for (resource, written) in self.0.entries(table) {
                 let watched = resources.iter().any(|watched| watched.name == resource);

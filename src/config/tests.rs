@@ -300,6 +300,16 @@ fn what_is_printed_says_the_same() {
     }
 }
 
+#[rstest]
+#[case("", "pods,events")]
+#[case("nodes,pods", "pods,events,nodes")]
+fn what_shows_a_series_an_object_is_watched(#[case] detail: &str, #[case] expected: &str) {
+    let watched =
+        load(&format!("detail.resources = \"{detail}\"\n")).expect("right").settings.watch;
+    let names: Vec<_> = watched.resources.iter().map(|watched| &*watched.resource.name).collect();
+    assert_eq!(names.join(","), expected);
+}
+
 #[test]
 fn families_are_allowed_or_denied_but_not_both() {
     let file = "[detail]\nallow = \"a\"\ndeny = [\"b\", \"c\"]\n";

@@ -30,7 +30,7 @@ const RECORDED: [&str; 12] = [
 /// Those whose labels are in the recordings.
 const LABELLED: [&str; 4] = ["pods", "namespaces", "nodes", "deployments"];
 
-fn recorded(file: &str) -> String {
+pub fn recorded(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ksm").join(file);
     fs::read_to_string(path).expect("a recording")
 }

@@ -26,6 +26,8 @@ mod identity;
 mod kinds;
 /// What is pure stays pure.
 mod layering;
+/// The rules of the kubernetes-mixin go on working.
+mod mixin;
 /// Any history against a naive API server.
 mod model;
 /// The simulated server says what a real one says.

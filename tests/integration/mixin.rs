@@ -80,10 +80,10 @@ async fn every_series_that_its_rules_use_is_shown_with_the_labels_that_they_use(
         let not_shown = NOT_SHOWN.iter().any(|prefix| metric.starts_with(prefix));
         assert_eq!(series.is_empty(), not_shown, "{metric}");
         for label in labels.iter().filter(|_| !not_shown) {
-            let has = |line: &&str| {
+            let has = |line: &str| {
                 [format!("{{{label}=\""), format!(",{label}=\"")].iter().any(|l| line.contains(l))
             };
-            assert!(series.iter().any(|line| has(&line)), "{metric} has no label {label}");
+            assert!(series.iter().any(|line| has(line)), "{metric} has no label {label}");
             shown += 1;
         }
     }

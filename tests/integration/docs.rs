@@ -1,4 +1,4 @@
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use kubetally::{kinds, rbac};
 use rstest::rstest;
@@ -10,8 +10,7 @@ use crate::binary::{ended, kubetally};
 #[case("docs/configuration.md", &["config", "--format", "markdown"])]
 fn a_page_is_what_its_command_prints(#[case] page: &str, #[case] arguments: &[&str]) {
     let printed = ended(&mut kubetally(arguments)).stdout;
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
-    let written = fs::read_to_string(path).unwrap_or_default();
+    let written = read(page);
     let command = arguments.join(" ");
     assert!(
         !printed.is_empty() && printed == written,
@@ -28,4 +27,36 @@ fn the_role_is_for_what_is_watched_by_default() {
         written, generated,
         "deploy/base/rbac.yaml is out of step; write it anew: make docs"
     );
+}
+
+fn read(page: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// The flags in a text: `--` and what follows, where a word begins.
+fn flags(text: &str) -> BTreeSet<&str> {
+    let inner = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    let words = text.split(|c: char| !inner(c)).filter(|word| word.starts_with("--"));
+    words.filter(|word| word.len() > 2 && !word.ends_with('-')).collect()
+}
+
+#[test]
+fn the_migration_page_has_every_flag_of_kube_state_metrics_and_names_only_flags_of_ours() {
+    let page = read("docs/migration.md");
+    let (mut theirs, mut ours) = (BTreeSet::new(), BTreeSet::new());
+    for row in page.lines().filter(|line| line.starts_with("| `-")) {
+        let mut columns = row.split(" | ").map(flags);
+        theirs.extend(columns.next().unwrap_or_default());
+        ours.extend(columns.next().unwrap_or_default());
+    }
+    let missing: Vec<_> = include_str!("../data/ksm/flags.txt")
+        .lines()
+        .filter(|flag| !theirs.contains(flag))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let help = ended(&mut kubetally(&["run", "--help"])).stdout
+        + &ended(&mut kubetally(&["--help"])).stdout;
+    let unknown: Vec<_> = ours.difference(&flags(&help)).copied().collect();
+    assert!(ours.len() > 10 && unknown.is_empty(), "{unknown:?}");
 }

@@ -301,13 +301,17 @@ fn what_is_printed_says_the_same() {
 }
 
 #[rstest]
-#[case("", "pods,events")]
-#[case("nodes,pods", "pods,events,nodes")]
-fn what_shows_a_series_an_object_is_watched(#[case] detail: &str, #[case] expected: &str) {
+#[case("", "")]
+#[case("nodes,pods", "")]
+#[case("replicasets,pods", ",replicasets")]
+fn what_shows_a_series_an_object_is_watched(#[case] detail: &str, #[case] more: &str) {
     let watched =
         load(&format!("detail.resources = \"{detail}\"\n")).expect("right").settings.watch;
     let names: Vec<_> = watched.resources.iter().map(|watched| &*watched.resource.name).collect();
-    assert_eq!(names.join(","), expected);
+    assert_eq!(
+        names.join(","),
+        format!("pods,events,namespaces,nodes,services,deployments,jobs{more}")
+    );
 }
 
 #[test]

@@ -211,8 +211,24 @@ impl Cluster {
         self.etcd("/v3/kv/compaction", &json!({"revision": revision, "physical": true})).await;
     }
 
+    /// Stores objects under these keys of etcd, past the API server, or takes away what is there.
+    pub async fn store(&self, objects: impl IntoIterator<Item = (String, Option<Value>)>) {
+        let operation = |(key, object): (String, Option<Value>)| {
+            let key = STANDARD.encode(key);
+            match object.map(|object| STANDARD.encode(object.to_string())) {
+                Some(value) => json!({"requestPut": {"key": key, "value": value}}),
+                None => json!({"requestDeleteRange": {"key": key}}),
+            }
+        };
+        let operations: Vec<_> = objects.into_iter().map(operation).collect();
+        // No transaction has more than 128.
+        for batch in operations.chunks(100) {
+            self.etcd("/v3/kv/txn", &json!({"success": batch})).await;
+        }
+    }
+
     /// Asks etcd's JSON gateway.
-    pub async fn etcd(&self, path: &str, body: &Value) -> Value {
+    async fn etcd(&self, path: &str, body: &Value) -> Value {
         let answer = crate::api::plain(self.etcd_port, path, body).await;
         answer.unwrap_or_else(|error| panic!("etcd, {path}: {error}; {}", self.etcd.log()))
     }

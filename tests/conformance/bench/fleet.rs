@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use fastrand::Rng;
 use kubetally::sim::fleet;
 use serde_json::{Value, json};
@@ -43,14 +42,17 @@ impl Fleet {
             fleet.restarts.push(0);
             let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
             if namespaces.insert(namespace.clone()) {
-                batch.push((format!("/registry/namespaces/{namespace}"), namespace_of(&namespace)));
+                batch.push((
+                    format!("/registry/namespaces/{namespace}"),
+                    Some(namespace_of(&namespace)),
+                ));
             }
-            batch.push((key(&pod), pod));
+            batch.push((key(&pod), Some(pod)));
             if batch.len() >= BATCH {
-                put(cluster, std::mem::take(&mut batch)).await;
+                cluster.store(std::mem::take(&mut batch)).await;
             }
         }
-        put(cluster, batch).await;
+        cluster.store(batch).await;
         fleet
     }
 
@@ -68,7 +70,7 @@ impl Fleet {
     pub async fn change(&mut self, cluster: &Cluster) -> Change {
         let at = self.random.u32(..self.pods());
         let (pod, change) = self.restart(at);
-        put(cluster, vec![(key(&pod), pod)]).await;
+        cluster.store([(key(&pod), Some(pod))]).await;
         change
     }
 
@@ -82,9 +84,9 @@ impl Fleet {
             let changed = some.iter().map(|at| {
                 let (pod, change) = self.restart(*at);
                 last = Some(change);
-                (key(&pod), pod)
+                (key(&pod), Some(pod))
             });
-            put(cluster, changed.collect()).await;
+            cluster.store(changed).await;
         }
         let n = u32::try_from(all.len()).unwrap_or(u32::MAX);
         (n, last.expect("one at least"))
@@ -114,16 +116,4 @@ fn namespace_of(name: &str) -> Value {
         "spec": {"finalizers": ["kubernetes"]},
         "status": {"phase": "Active"},
     })
-}
-
-async fn put(cluster: &Cluster, objects: Vec<(String, Value)>) {
-    if objects.is_empty() {
-        return;
-    }
-    let put = |(key, object): (String, Value)| {
-        let (key, value) = (STANDARD.encode(key), STANDARD.encode(object.to_string()));
-        json!({"requestPut": {"key": key, "value": value}})
-    };
-    let puts: Vec<Value> = objects.into_iter().map(put).collect();
-    cluster.etcd("/v3/kv/txn", &json!({"success": puts})).await;
 }

@@ -47,11 +47,12 @@ impl Exposition {
         assert!(self.twice.is_empty(), "they stand twice: {:?}", self.twice);
     }
 
-    /// That both have the same families, of the same types, with the same series and values.
+    /// That both have the same families, of the same types, with the same series and values; how
+    /// many series.
     ///
     /// # Errors
     /// How many differ, and some of them.
-    pub fn equals(&self, theirs: &Self) -> Result<(), String> {
+    pub fn equals(&self, theirs: &Self) -> Result<usize, String> {
         if self.types != theirs.types {
             return Err(format!("types: ours {:?}\ntheirs {:?}", self.types, theirs.types));
         }
@@ -66,14 +67,14 @@ impl Exposition {
                 format!("kube_{name}{labels:?}: ours {ours:?}, theirs {theirs:?}")
             })
             .collect();
-        match (differing.is_empty(), theirs.series.is_empty()) {
-            (true, false) => Ok(()),
-            (_, true) => Err("nothing to compare with".to_owned()),
-            (false, _) => {
-                let (n, all) = (differing.len(), all.len());
-                let some: Vec<_> = differing.into_iter().take(20).collect();
-                Err(format!("{n} of {all} series differ:\n{}", some.join("\n")))
-            }
+        match differing.as_slice() {
+            [] => Ok(all.len()),
+            some => Err(format!(
+                "{} of {} series differ:\n{}",
+                some.len(),
+                all.len(),
+                some[..some.len().min(20)].join("\n")
+            )),
         }
     }
 }

@@ -23,14 +23,15 @@ impl Random {
         ];
         let spec = self.some(spec);
         let kinds = ["Ready", "PodScheduled", "Initialized", "ContainersReady", "Other"];
-        // With one that cannot be read, kube-state-metrics panics.
+        // With one that cannot be read, kube-state-metrics panics; a real server has the first one as
+        // `podIP`, too.
         let ips = self.subset(&ADDRESSES[..5], |_, ip| json!({"ip": ip}));
         let status = [
             ("phase", self.pick(&["Pending", "Running", "Succeeded", "Failed", "Odd", ""]).into()),
             ("reason", self.pick(&REASONS).into()),
             ("qosClass", self.pick(&["BestEffort", "Burstable", "Guaranteed", ""]).into()),
             ("hostIP", self.pick(&ADDRESSES).into()),
-            ("podIP", self.pick(&ADDRESSES).into()),
+            ("podIP", self.pick(&ADDRESSES[..5]).into()),
             ("podIPs", ips),
             ("startTime", self.time()),
             ("conditions", self.conditions(&kinds)),

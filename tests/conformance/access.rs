@@ -56,7 +56,7 @@ pub async fn token(api: &Api, account: &str) -> String {
 }
 
 /// Makes a service account without rights.
-async fn account(api: &Api, name: &str) {
+pub async fn account(api: &Api, name: &str) {
     let path = "/api/v1/namespaces/kubetally/serviceaccounts";
     let call = Call::create(path, json!({"metadata": {"name": name}}));
     let answer = api.send(&call).await.expect("an answer");
@@ -64,7 +64,7 @@ async fn account(api: &Api, name: &str) {
 }
 
 /// Binds a role of the cluster to somebody; what was bound under this name is bound no more.
-async fn bind(api: &Api, name: &str, role: &str, subject: Value) {
+pub async fn bind(api: &Api, name: &str, role: &str, subject: Value) {
     let path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
     unbind(api, name).await;
     let role =
@@ -80,7 +80,7 @@ async fn unbind(api: &Api, name: &str) {
 }
 
 /// A service account of the namespace kubetally, as the subject of a binding.
-fn subject(account: &str) -> Value {
+pub fn subject(account: &str) -> Value {
     json!({"kind": "ServiceAccount", "name": account, "namespace": "kubetally"})
 }
 
@@ -115,6 +115,8 @@ async fn the_shipped_service_account_by_its_bound_token(suite: &Suite) {
     let scrape = kubetally.scrape().await;
     scrape.expect(&OBJECTS).unwrap();
     assert_eq!(scrape.sum("kubetally_auth_failures_total"), 0.0);
+    let (_, text) = kubetally.get("/readyz?verbose").await.expect("an answer");
+    assert!(!text.contains("[!]"), "the shipped role is enough for the default: {text}");
     let time = |name| scrape.get(name).unwrap_or_else(|| panic!("no {name}"));
     let issued = time("kubetally_token_issued_timestamp_seconds");
     assert_eq!(time("kubetally_token_expiration_timestamp_seconds"), issued + 3600.0);

@@ -6,11 +6,11 @@ use std::{fmt::Write, time::Duration};
 use http::HeaderMap;
 use http_body_util::BodyExt;
 use kubetally::sim::{Options, Sim, auth::Right, state::Key};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    access::token,
+    access::{account, bind, subject, token},
     api::{Answer, Api, Call, Login},
     cluster::Cluster,
     deploy::apply,
@@ -26,7 +26,7 @@ tests![
     what_is_too_old_is_refused_alike,
 ];
 
-const USER: &str = "system:serviceaccount:kubetally:kubetally";
+const USER: &str = "system:serviceaccount:kubetally:reader";
 const STREAM: &str = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan\
                       &allowWatchBookmarks=true&timeoutSeconds=60";
 /// How long a watch may take to say what is asked for.
@@ -42,7 +42,7 @@ struct Pair {
 
 /// One server, as its users see it.
 struct Side {
-    /// May list and watch pods and events.
+    /// May get, list and watch pods and events.
     watcher: Api,
     /// May do everything.
     admin: Api,
@@ -71,11 +71,23 @@ impl Side {
     }
 }
 
+/// Makes who may get, list and watch pods and events.
+async fn reader(api: &Api) {
+    let rule = json!({"apiGroups": [""], "resources": ["pods", "events"], "verbs": ["get", "list", "watch"]});
+    let role = json!({"metadata": {"name": "reader"}, "rules": [rule]});
+    let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    let answer = api.send(&Call::create(roles, role)).await.expect("an answer");
+    assert!([201, 409].contains(&answer.status), "{answer:?}");
+    account(api, "reader").await;
+    bind(api, "reader", "reader", subject("reader")).await;
+}
+
 impl Pair {
     /// Both servers with five pods and three events.
     async fn start(suite: &Suite, options: Options) -> (&Cluster, Self) {
         let (shared, api) = suite.fresh().await;
         apply(shared);
+        reader(&api).await;
         namespace(&api, "shop").await;
         for n in 0..5 {
             let pod = pod(&format!("pod-{n}"), Some("node-1"));
@@ -97,7 +109,7 @@ impl Pair {
         server.grant("admin", vec![Right::to_anything()]);
         let admin = server.authority().client("admin", &[]).expect("a certificate");
         let (port, ca) = (server.address().port(), server.authority().pem());
-        let issued = server.issue("kubetally", "kubetally", Duration::from_secs(3600));
+        let issued = server.issue("kubetally", "reader", Duration::from_secs(3600));
         let sim = |login| Api::new(port, ca, login);
         let sim = Side {
             watcher: sim(Login::Token(&issued)),
@@ -106,7 +118,7 @@ impl Pair {
             unknown: sim(Login::Token("nobody-knows-this-token")),
         };
         let real = Side {
-            watcher: shared.server.api(Login::Token(&token(&api, "kubetally").await)),
+            watcher: shared.server.api(Login::Token(&token(&api, "reader").await)),
             admin: api,
             anonymous: shared.server.api(Login::Anonymous),
             unknown: shared.server.api(Login::Token("nobody-knows-this-token")),

@@ -20,6 +20,7 @@ mod eventually;
 mod faults;
 #[path = "../support/http.rs"]
 mod http;
+mod kinds;
 mod objects;
 #[path = "../support/process.rs"]
 mod process;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         deploy::TESTS,
         access::TESTS,
         counting::TESTS,
+        kinds::TESTS,
         scale::TESTS,
         alike::TESTS,
         reference::TESTS,

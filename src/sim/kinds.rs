@@ -21,6 +21,8 @@ pub struct Served {
     pub cached: bool,
     /// What stands in a bookmark behind its metadata: the required fields of the kind, empty.
     pub empty: &'static str,
+    /// The annotations of a bookmark, which an empty object is given, too.
+    pub annotations: &'static str,
     /// The table that holds its objects; two groups may show one table.
     pub table: &'static str,
     /// Turns a body as it is held into a body of this group.
@@ -41,6 +43,7 @@ impl Served {
             namespaced: true,
             cached: true,
             empty: "",
+            annotations: "",
             table: plural,
             view: str::to_owned,
             typed_items: false,
@@ -126,6 +129,7 @@ pub static SERVED: &[Served] = &[
     },
     Served {
         empty: r#","spec":{"selector":null,"template":{"metadata":{},"spec":{"containers":null}},"updateStrategy":{}},"status":{"currentNumberScheduled":0,"numberMisscheduled":0,"desiredNumberScheduled":0,"numberReady":0}"#,
+        annotations: r#""deprecated.daemonset.template.generation":"0""#,
         ..Served::new("apps", "daemonsets", "DaemonSet")
     },
     Served {

@@ -148,16 +148,18 @@ impl Watch {
     }
 
     fn bookmark(&self, version: u64, initial_events_end: bool) -> String {
-        let Served { kind, empty, .. } = self.served;
+        let Served { kind, empty, annotations, .. } = self.served;
         let mut out = String::new();
-        let annotation = match initial_events_end {
-            true => r#","annotations":{"k8s.io/initial-events-end":"true"}"#,
-            false => "",
+        let end = if initial_events_end { r#""k8s.io/initial-events-end":"true""# } else { "" };
+        let annotations = match (annotations, end) {
+            ("", "") => String::new(),
+            ("", only) | (only, "") => format!(r#","annotations":{{{only}}}"#),
+            (own, end) => format!(r#","annotations":{{{own},{end}}}"#),
         };
         // Writing to a String cannot fail.
         writeln!(
             out,
-            r#"{{"type":"BOOKMARK","object":{{"kind":"{kind}","apiVersion":"{}","metadata":{{"resourceVersion":"{version}"{annotation}}}{empty}}}}}"#,
+            r#"{{"type":"BOOKMARK","object":{{"kind":"{kind}","apiVersion":"{}","metadata":{{"resourceVersion":"{version}"{annotations}}}{empty}}}}}"#,
             self.served.api_version()
         )
         .unwrap_or_default();

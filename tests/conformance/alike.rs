@@ -5,12 +5,15 @@ use std::{fmt::Write, time::Duration};
 
 use http::HeaderMap;
 use http_body_util::BodyExt;
-use kubetally::sim::{Options, Sim, auth::Right, state::Key};
-use serde_json::{Value, json};
+use kubetally::{
+    kinds,
+    sim::{Options, Sim, auth::Right, kinds::SERVED, state::Key},
+};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::{
-    access::{account, bind, subject, token},
+    access::token,
     api::{Answer, Api, Call, Login},
     cluster::Cluster,
     deploy::apply,
@@ -23,10 +26,11 @@ tests![
     refusals_are_alike,
     options_are_checked_alike,
     watches_are_alike,
+    bookmarks_are_alike,
     what_is_too_old_is_refused_alike,
 ];
 
-const USER: &str = "system:serviceaccount:kubetally:reader";
+const USER: &str = "system:serviceaccount:kubetally:kubetally";
 const STREAM: &str = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan\
                       &allowWatchBookmarks=true&timeoutSeconds=60";
 /// How long a watch may take to say what is asked for.
@@ -42,7 +46,7 @@ struct Pair {
 
 /// One server, as its users see it.
 struct Side {
-    /// May get, list and watch pods and events.
+    /// May list and watch what is watched by default.
     watcher: Api,
     /// May do everything.
     admin: Api,
@@ -71,23 +75,11 @@ impl Side {
     }
 }
 
-/// Makes who may get, list and watch pods and events.
-async fn reader(api: &Api) {
-    let rule = json!({"apiGroups": [""], "resources": ["pods", "events"], "verbs": ["get", "list", "watch"]});
-    let role = json!({"metadata": {"name": "reader"}, "rules": [rule]});
-    let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
-    let answer = api.send(&Call::create(roles, role)).await.expect("an answer");
-    assert!([201, 409].contains(&answer.status), "{answer:?}");
-    account(api, "reader").await;
-    bind(api, "reader", "reader", subject("reader")).await;
-}
-
 impl Pair {
     /// Both servers with five pods and three events.
     async fn start(suite: &Suite, options: Options) -> (&Cluster, Self) {
         let (shared, api) = suite.fresh().await;
         apply(shared);
-        reader(&api).await;
         namespace(&api, "shop").await;
         for n in 0..5 {
             let pod = pod(&format!("pod-{n}"), Some("node-1"));
@@ -104,12 +96,16 @@ impl Pair {
             let items = list["items"].as_array().expect("items");
             server.load(table, items, version.parse().expect("a number"));
         }
-        let rights = [("", "pods"), ("", "events")].map(|(g, r)| Right::to_watch(g, r));
-        server.grant(USER, rights.to_vec());
+        // As in the ClusterRole of the manifests: nothing is got one by one.
+        let rights = kinds::defaults().flat_map(|of| {
+            let right = Right::to_watch(of.group(), of.plural());
+            ["list", "watch"].map(|verb| Right { verb: verb.into(), ..right.clone() })
+        });
+        server.grant(USER, rights.collect());
         server.grant("admin", vec![Right::to_anything()]);
         let admin = server.authority().client("admin", &[]).expect("a certificate");
         let (port, ca) = (server.address().port(), server.authority().pem());
-        let issued = server.issue("kubetally", "reader", Duration::from_secs(3600));
+        let issued = server.issue("kubetally", "kubetally", Duration::from_secs(3600));
         let sim = |login| Api::new(port, ca, login);
         let sim = Side {
             watcher: sim(Login::Token(&issued)),
@@ -118,7 +114,7 @@ impl Pair {
             unknown: sim(Login::Token("nobody-knows-this-token")),
         };
         let real = Side {
-            watcher: shared.server.api(Login::Token(&token(&api, "reader").await)),
+            watcher: shared.server.api(Login::Token(&token(&api, "kubetally").await)),
             admin: api,
             anonymous: shared.server.api(Login::Anonymous),
             unknown: shared.server.api(Login::Token("nobody-knows-this-token")),
@@ -258,11 +254,17 @@ async fn lists_are_alike(suite: &Suite) {
         "/api/v1/pods?fieldSelector=spec.nodeName%3Dnode-1",
         "/api/v1/events?fieldSelector=type%3DWarning",
         "/api/v1/namespaces/shop/pods/pod-0",
-        "/api/v1/namespaces/shop/events/event-0",
     ] {
         pair.get(Who::Watcher, path).await;
     }
-    pair.get(Who::Admin, "/apis/events.k8s.io/v1/events").await;
+    for path in [
+        "/api/v1/namespaces/shop/pods/pod-0",
+        "/api/v1/namespaces/shop/pods/none",
+        "/api/v1/namespaces/shop/events/event-0",
+        "/apis/events.k8s.io/v1/events",
+    ] {
+        pair.get(Who::Admin, path).await;
+    }
     for resource in ["pods", "events"] {
         let path = format!("/api/v1/{resource}?limit=2");
         let mut answers = pair.get(Who::Watcher, &path).await;
@@ -286,7 +288,7 @@ async fn refusals_are_alike(suite: &Suite) {
     for path in [
         "/api/v1/secrets",
         "/api/v1/nothings",
-        "/apis/apps/v1/deployments",
+        "/apis/apps/v1/replicasets",
         "/apis/none.example/v1/things",
         "/livez",
         "/readyz",
@@ -356,6 +358,18 @@ async fn options_are_checked_alike(suite: &Suite) {
         for resource in ["pods", "events"] {
             pair.get(Who::Watcher, &format!("/api/v1/{resource}?{query}")).await;
         }
+    }
+    pair.assert_alike();
+}
+
+/// The bookmark that ends a streaming list of nothing.
+async fn bookmarks_are_alike(suite: &Suite) {
+    let (_, mut pair) = Pair::start(suite, Options::default()).await;
+    for served in SERVED.iter().filter(|served| served.namespaced) {
+        let root = if served.group.is_empty() { "api" } else { "apis" };
+        let (version, plural) = (served.api_version(), served.plural);
+        let path = format!("/{root}/{version}/namespaces/nowhere/{plural}?{STREAM}");
+        pair.watch(Who::Admin, [&path, &path], 1).await;
     }
     pair.assert_alike();
 }

@@ -33,6 +33,8 @@ tests![simulated_objects_are_shown_alike, real_objects_are_shown_alike];
 const OBJECTS: usize = 60;
 /// Decides the objects; random where it is not set.
 const SEED: &str = "KUBETALLY_SEED";
+/// The families that are shown where they are asked for.
+const OPT_IN: &str = "kube_pod_nodeselectors";
 /// Whom the simulated server lets do everything.
 const USER: &str = "system:serviceaccount:kubetally:reference";
 
@@ -126,11 +128,12 @@ impl Both {
             &format!("--resources={resources}"),
             "--metric-labels-allowlist=*=[*]",
             "--metric-annotations-allowlist=*=[*]",
+            &format!("--metric-opt-in-list={OPT_IN}"),
         ]);
         let theirs = Process::start(&mut command);
-        let flags = ["--labels", "*=[*]", "--annotations", "*=[*]", "--detail", "all"];
-        let flags = [&flags[..], &["--resources", &resources]].concat();
-        let mut ours = kubetally(kubeconfig, &flags).await;
+        let flags = ["--detail", "all", "--labels", "*=[*]", "--annotations", "*=[*]"];
+        let more = ["--detail-opt-in", OPT_IN, "--resources", &resources];
+        let mut ours = kubetally(kubeconfig, &[&flags[..], &more].concat()).await;
         ours.until_ready().await;
         Self { ours, theirs, address: SocketAddr::from(([127, 0, 0, 1], port)) }
     }

@@ -17,6 +17,7 @@ impl Random {
             ("runtimeClassName", self.word().into()),
             ("overhead", self.quantities()),
             ("tolerations", self.tolerations()),
+            ("nodeSelector", self.words_by_name()),
             ("volumes", self.volumes()),
             ("containers", containers),
             ("initContainers", init_containers),

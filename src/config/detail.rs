@@ -158,6 +158,19 @@ mod tests {
         assert_eq!(found, expected);
     }
 
+    /// Against what the regular expressions of kube-state-metrics match of the same names.
+    #[test]
+    fn patterns_match_as_those_of_kube_state_metrics() {
+        let table = include_str!("../../tests/data/ksm/patterns.tsv");
+        assert!(table.lines().count() > 20);
+        for line in table.lines() {
+            let (pattern, expected) = line.split_once('\t').unwrap_or((line, ""));
+            let expected = (expected != "none")
+                .then(|| Some(expected.split('\t').filter(|name| !name.is_empty()).collect()));
+            assert_eq!(families(pattern), expected, "{pattern}");
+        }
+    }
+
     #[rstest]
     #[case("", Some(None))]
     #[case(" , ", Some(None))]

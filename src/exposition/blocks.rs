@@ -11,7 +11,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::{
-    detail::{Family, Record, choice::Chosen},
+    detail::{Family, Record, choice::Chosen, texts::Texts},
     gzip::Block,
 };
 
@@ -25,6 +25,7 @@ pub struct Details {
     families: &'static [Family],
     chosen: Chosen,
     chunks: Vec<Arc<Chunk>>,
+    texts: Texts,
     free: Vec<Slot>,
 }
 
@@ -53,13 +54,14 @@ pub struct Snapshot {
     families: &'static [Family],
     chosen: Chosen,
     chunks: Vec<Arc<Chunk>>,
+    texts: Arc<Vec<Arc<[u8]>>>,
 }
 
 impl Details {
     /// Nothing yet, of a kind's families those that are chosen.
     #[must_use]
-    pub const fn new(families: &'static [Family], chosen: Chosen) -> Self {
-        Self { families, chosen, chunks: Vec::new(), free: Vec::new() }
+    pub fn new(families: &'static [Family], chosen: Chosen) -> Self {
+        Self { families, chosen, chunks: Vec::new(), texts: Texts::default(), free: Vec::new() }
     }
 
     /// Takes in a new object; gives its place.
@@ -95,15 +97,18 @@ impl Details {
     fn put(&mut self, slot: Slot, record: Option<Record>) {
         let (chunk, at) = slot.parts();
         let Some(chunk) = self.chunks.get_mut(chunk) else { return };
+        let record = record.map(|record| self.texts.share(&record));
         let changed = match (&chunk.records[at], &record) {
-            (Some(old), Some(new)) => old.changed(new),
+            (Some(old), Some(new)) => old.changed(new, self.texts.all()),
             _ => u128::MAX,
         };
         if changed == 0 {
-            return;
+            return record.iter().for_each(|record| self.texts.forget(record));
         }
         let chunk = Arc::make_mut(chunk);
-        chunk.records[at] = record;
+        if let Some(old) = std::mem::replace(&mut chunk.records[at], record) {
+            self.texts.forget(&old);
+        }
         for (family, block) in chunk.blocks.iter_mut().enumerate() {
             if changed & (1 << family) != 0 {
                 *block = OnceLock::new();
@@ -114,7 +119,13 @@ impl Details {
     /// What the objects show now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { families: self.families, chosen: self.chosen, chunks: self.chunks.clone() }
+        let texts = Arc::clone(self.texts.all());
+        Snapshot {
+            families: self.families,
+            chosen: self.chosen,
+            chunks: self.chunks.clone(),
+            texts,
+        }
     }
 }
 
@@ -124,12 +135,19 @@ impl Chunk {
     }
 
     /// Writes the text of a family. `places` are those that the families before it left behind.
-    fn write(&self, family: u8, name: &str, places: &mut Vec<usize>, out: &mut Vec<u8>) {
+    fn write(
+        &self,
+        family: u8,
+        name: &str,
+        texts: &[Arc<[u8]>],
+        places: &mut Vec<usize>,
+        out: &mut Vec<u8>,
+    ) {
         places.resize(self.records.len(), 0);
         for (record, place) in self.records.iter().zip(places) {
             if let Some(record) = record {
                 let at = (*place).max(record.first());
-                *place = record.write(family, name, at, out);
+                *place = record.write(family, name, at, texts, out);
             }
         }
     }
@@ -164,7 +182,7 @@ impl Snapshot {
         let mut out = Vec::with_capacity(places.length + places.length / 8);
         let chunk = self.chunks.get(piece).zip(self.families.get(usize::from(family)));
         if let Some(((chunk, of), places)) = chunk.zip(places.chunks.get_mut(piece)) {
-            chunk.write(family, of.name, places, &mut out);
+            chunk.write(family, of.name, &self.texts, places, &mut out);
         }
         places.length = out.len();
         out

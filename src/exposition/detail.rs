@@ -1,21 +1,19 @@
 //! Per-object series: the families of a kind, and what one object shows of them.
 //!
-//! What an object shows is kept as a [`Record`]: the text of its own labels once, then a few bytes
-//! a sample. The series' text is written from that, family by family, when it is asked for.
+//! What an object shows is kept as a [`Record`]: its own labels once, then a few bytes a sample. The
+//! series' text is written from that, family by family, when it is asked for.
 
 pub mod choice;
 pub mod labels;
+mod record;
 pub mod resources;
-
-use std::{fmt, sync::Arc};
+pub mod texts;
 
 use choice::{Choice, Chosen};
+use record::Piece;
+pub use record::Record;
 
-use super::{
-    Value,
-    catalogue::Stability,
-    writer::{label_value, number},
-};
+use super::{catalogue::Stability, writer::label_value};
 
 /// One family of per-object series, of the name and shape that kube-state-metrics gives it.
 #[derive(Debug)]
@@ -182,8 +180,7 @@ impl Samples {
         let Self { labels, text, samples, .. } = self;
         samples.sort_by_key(|sample| sample.family);
         let mut bytes = Vec::with_capacity(labels.len() + text.len() + 8 * samples.len());
-        length(&mut bytes, labels.len());
-        bytes.extend_from_slice(labels);
+        record::labels(&mut bytes, &[Piece::Own(labels)]);
         for (at, sample) in samples.iter().enumerate() {
             let own = &text[sample.from..sample.to];
             let same = |other: &Sample| {
@@ -192,12 +189,9 @@ impl Samples {
             if samples[..at].iter().rev().take_while(|s| s.family == sample.family).any(same) {
                 continue;
             }
-            bytes.push(sample.family);
-            length(&mut bytes, own.len());
-            bytes.extend_from_slice(own);
-            pack(&mut bytes, sample.value);
+            record::sample(&mut bytes, sample.family, &[Piece::Own(own)], sample.value);
         }
-        Record(bytes.into())
+        Record::from(bytes)
     }
 }
 
@@ -211,271 +205,5 @@ fn write_labels(out: &mut Vec<u8>, labels: &[(&str, &str)]) {
     }
 }
 
-/// What one object shows; shared with the scrapes under way.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Record(Arc<[u8]>);
-
-impl fmt::Debug for Record {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.0.len())
-    }
-}
-
-impl Record {
-    /// How many bytes it holds.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Where its first sample stands.
-    #[must_use]
-    pub fn first(&self) -> usize {
-        let (length, at) = read_length(&self.0, 0);
-        at + length
-    }
-
-    /// Writes the samples of a family, which stand at `at` or behind it; gives where those of the
-    /// next family stand.
-    pub fn write(&self, family: u8, name: &str, mut at: usize, out: &mut Vec<u8>) -> usize {
-        let (length, from) = read_length(&self.0, 0);
-        let labels = &self.0[from..from + length];
-        while let Some(sample) = self.read(at).filter(|sample| sample.family <= family) {
-            if sample.family == family {
-                write_series(out, name, labels, sample.labels);
-                number(out, Value::Float(sample.value));
-                out.push(b'\n');
-            }
-            at = sample.next;
-        }
-        at
-    }
-
-    /// The families in which it differs from another record, a bit each.
-    #[must_use]
-    pub fn changed(&self, other: &Self) -> u128 {
-        let (labels, others) = (self.first(), other.first());
-        if self.0[..labels] != other.0[..others] {
-            return u128::MAX;
-        }
-        let (mut changed, mut a, mut b) = (0, labels, others);
-        loop {
-            let (left, right) = (self.read(a), other.read(b));
-            let family = match (&left, &right) {
-                (None, None) => return changed,
-                (Some(one), None) | (None, Some(one)) => one.family,
-                (Some(left), Some(right)) => left.family.min(right.family),
-            };
-            let left = self.skip(family, a);
-            let right = other.skip(family, b);
-            if self.0[a..left] != other.0[b..right] {
-                changed |= 1 << family;
-            }
-            (a, b) = (left, right);
-        }
-    }
-
-    /// Where the samples behind those of a family begin.
-    fn skip(&self, family: u8, mut at: usize) -> usize {
-        while let Some(sample) = self.read(at).filter(|sample| sample.family <= family) {
-            at = sample.next;
-        }
-        at
-    }
-
-    fn read(&self, at: usize) -> Option<Packed<'_>> {
-        let family = *self.0.get(at)?;
-        let (length, from) = read_length(&self.0, at + 1);
-        let labels = &self.0[from..from + length];
-        let (value, next) = unpack(&self.0, from + length);
-        Some(Packed { family, labels, value, next })
-    }
-}
-
-struct Packed<'a> {
-    family: u8,
-    labels: &'a [u8],
-    value: f64,
-    next: usize,
-}
-
-fn write_series(out: &mut Vec<u8>, name: &str, labels: &[u8], more: &[u8]) {
-    out.extend_from_slice(name.as_bytes());
-    out.push(b'{');
-    // Both begin with a comma.
-    match labels.split_first() {
-        Some((_, labels)) => {
-            out.extend_from_slice(labels);
-            out.extend_from_slice(more);
-        }
-        None => out.extend_from_slice(more.get(1..).unwrap_or_default()),
-    }
-    out.extend_from_slice(b"} ");
-}
-
-/// Lengths up to 127 take a byte.
-fn length(out: &mut Vec<u8>, mut length: usize) {
-    while length > 0x7f {
-        out.push(0x80 | (length & 0x7f).to_le_bytes()[0]);
-        length >>= 7;
-    }
-    out.push(length.to_le_bytes()[0]);
-}
-
-fn read_length(bytes: &[u8], mut at: usize) -> (usize, usize) {
-    let (mut length, mut shift) = (0, 0);
-    while let Some(byte) = bytes.get(at) {
-        at += 1;
-        length |= usize::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            break;
-        }
-        shift += 7;
-    }
-    (length, at)
-}
-
-/// Small whole numbers take a byte, times five, the others nine.
-const WHOLE: u8 = 254;
-const FLOAT: u8 = 255;
-
-fn pack(out: &mut Vec<u8>, value: f64) {
-    let whole = value as u32;
-    match whole {
-        _ if f64::from(whole).to_bits() != value.to_bits() => {
-            out.push(FLOAT);
-            out.extend_from_slice(&value.to_le_bytes());
-        }
-        small if small < u32::from(WHOLE) => out.push(small.to_le_bytes()[0]),
-        whole => {
-            out.push(WHOLE);
-            out.extend_from_slice(&whole.to_le_bytes());
-        }
-    }
-}
-
-fn unpack(bytes: &[u8], at: usize) -> (f64, usize) {
-    let rest = bytes.get(at..).unwrap_or_default();
-    match rest.split_first() {
-        Some((&FLOAT, rest)) => {
-            (rest.first_chunk().map_or(f64::NAN, |value| f64::from_le_bytes(*value)), at + 9)
-        }
-        Some((&WHOLE, rest)) => {
-            let whole = rest.first_chunk().map_or(0, |value| u32::from_le_bytes(*value));
-            (whole.into(), at + 5)
-        }
-        Some((&small, _)) => (small.into(), at + 1),
-        None => (f64::NAN, at + 1),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn text(record: &Record, families: u8) -> String {
-        let mut out = Vec::new();
-        let mut at = record.first();
-        for family in 0..families {
-            at = record.write(family, &format!("f{family}"), at, &mut out);
-        }
-        String::from_utf8(out).expect("UTF-8")
-    }
-
-    #[test]
-    fn an_object_is_written_family_by_family() {
-        let mut samples = Samples::default();
-        samples.begin(&[("namespace", "shop"), ("pod", "a\"b")]);
-        samples.add(1, &[("container", "app")], 1.0);
-        samples.add(0, &[], 1_795_454_721.0);
-        samples.add(1, &[("container", "log")], 0.25);
-        samples.add(1, &[("container", "app")], 7.0);
-        samples.maybe(2, None);
-        let record = samples.end();
-        assert_eq!(
-            text(&record, 3),
-            "f0{namespace=\"shop\",pod=\"a\\\"b\"} 1795454721\n\
-             f1{namespace=\"shop\",pod=\"a\\\"b\",container=\"app\"} 1\n\
-             f1{namespace=\"shop\",pod=\"a\\\"b\",container=\"log\"} 0.25\n"
-        );
-    }
-
-    #[test]
-    fn of_families_that_are_not_chosen_nothing_is_kept() {
-        let families = [true, false, true].map(|opt_in| Family {
-            name: "f",
-            counter: false,
-            help: "Help.",
-            stability: Stability::Stable,
-            opt_in,
-        });
-        let record = |mut samples: Samples| {
-            samples.begin(&[("pod", "a")]);
-            for family in 0..3_u8 {
-                samples.add(family, &[("l", "x")], 1.0);
-                samples.names(family, "label", [("b", "2")].into_iter(), &Names::All);
-            }
-            samples.end()
-        };
-        let (all, some) =
-            (record(Samples::default()), record(Samples::of(Choice::default().of(&families))));
-        assert_eq!(text(&some, 3), "f1{pod=\"a\",l=\"x\"} 1\nf1{pod=\"a\",label_b=\"2\"} 1\n");
-        assert!(some.size() < all.size());
-    }
-
-    #[test]
-    fn an_object_without_labels_has_those_of_its_samples() {
-        let mut samples = Samples::default();
-        samples.begin(&[]);
-        samples.add(0, &[("a", "b")], -1.0);
-        assert_eq!(text(&samples.end(), 1), "f0{a=\"b\"} -1\n");
-    }
-
-    fn record(samples: &[(u8, String, f64)]) -> Record {
-        let mut out = Samples::default();
-        out.begin(&[("pod", "a")]);
-        for (family, label, value) in samples {
-            out.add(*family, &[("l", label)], *value);
-        }
-        out.end()
-    }
-
-    prop_compose! {
-        fn sample()(family in 0_u8..6, label in ".{0,200}", value in prop_oneof![
-            Just(0.0), Just(253.0), Just(254.0), Just(f64::MAX), (0_u32..).prop_map(f64::from), any::<f64>(),
-        ]) -> (u8, String, f64) {
-            (family, label, value)
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn every_value_comes_back(value in any::<f64>()) {
-            let mut bytes = Vec::new();
-            pack(&mut bytes, value);
-            let (back, at) = unpack(&bytes, 0);
-            prop_assert_eq!(back.to_bits(), value.to_bits());
-            prop_assert_eq!(at, bytes.len());
-        }
-
-        #[test]
-        fn what_has_changed_is_what_reads_otherwise(
-            a in prop::collection::vec(sample(), 0..12),
-            b in prop::collection::vec(sample(), 0..12),
-        ) {
-            let (a, b) = (record(&a), record(&b));
-            let changed = a.changed(&b);
-            prop_assert_eq!(changed, b.changed(&a));
-            for family in 0..6 {
-                let one = |record: &Record| {
-                    let mut out = Vec::new();
-                    record.write(family, "f", record.first(), &mut out);
-                    out
-                };
-                prop_assert_eq!(changed & (1 << family) != 0, one(&a) != one(&b));
-            }
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,296 @@
+//! What one object shows, in few bytes.
+//!
+//! The object's own labels, then sample by sample: the family, the labels beside the object's own,
+//! the value. Labels are text in pieces, which stand one behind the other in a series.
+
+use std::{fmt, sync::Arc};
+
+use crate::exposition::{Value, writer::number};
+
+/// A piece of labels as text, as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// It stands in the record.
+    Own(&'a [u8]),
+    /// It is held once for many records, under this number.
+    Shared(u32),
+    /// An even number of hexadecimal digits, which stand in the record two a byte: digests and ids
+    /// are a good part of what pods show.
+    Digits(&'a [u8]),
+}
+
+/// The same as it is read.
+enum Held<'a> {
+    Own(&'a [u8]),
+    Shared(u32),
+    Packed(&'a [u8]),
+}
+
+const OWN: usize = 0;
+const SHARED: usize = 1;
+const PACKED: usize = 2;
+
+/// What one object shows; shared with the scrapes under way.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record(Arc<[u8]>);
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+impl From<Vec<u8>> for Record {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl Record {
+    /// How many bytes it holds.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Where its first sample stands.
+    #[must_use]
+    pub fn first(&self) -> usize {
+        self.pieces(0, |_| {})
+    }
+
+    /// Writes the samples of a family, which stand at `at` or behind it; gives where those of the
+    /// next family stand. `texts` are those that its pieces share.
+    pub fn write(
+        &self,
+        family: u8,
+        name: &str,
+        mut at: usize,
+        texts: &[Arc<[u8]>],
+        out: &mut Vec<u8>,
+    ) -> usize {
+        while let Some(sample) = self.read(at).filter(|sample| sample.family <= family) {
+            if sample.family == family {
+                out.extend_from_slice(name.as_bytes());
+                let open = out.len();
+                self.write_labels(0, texts, out);
+                self.write_labels(at + 1, texts, out);
+                // They begin with a comma.
+                match out.get_mut(open) {
+                    Some(comma) => *comma = b'{',
+                    None => out.push(b'{'),
+                }
+                out.extend_from_slice(b"} ");
+                number(out, Value::Float(sample.value));
+                out.push(b'\n');
+            }
+            at = sample.next;
+        }
+        at
+    }
+
+    fn write_labels(&self, at: usize, texts: &[Arc<[u8]>], out: &mut Vec<u8>) {
+        self.pieces(at, |piece| match piece {
+            Held::Own(text) => out.extend_from_slice(text),
+            Held::Shared(number) => {
+                out.extend_from_slice(texts.get(number as usize).map_or(&[], |text| text));
+            }
+            Held::Packed(bytes) => {
+                let digit = |digit: u8| b"0123456789abcdef"[usize::from(digit & 0xf)];
+                out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]));
+            }
+        });
+    }
+
+    /// The families in which it reads otherwise than another record, a bit each.
+    #[must_use]
+    pub fn changed(&self, other: &Self, texts: &[Arc<[u8]>]) -> u128 {
+        let (mut a, mut b) = (self.first(), other.first());
+        let own = |record: &Self| {
+            let mut out = Vec::new();
+            record.write_labels(0, texts, &mut out);
+            out
+        };
+        if self.0[..a] != other.0[..b] && own(self) != own(other) {
+            return u128::MAX;
+        }
+        let mut changed = 0;
+        loop {
+            let family = match (self.0.get(a), other.0.get(b)) {
+                (None, None) => return changed,
+                (Some(one), None) | (None, Some(one)) => *one,
+                (Some(left), Some(right)) => *left.min(right),
+            };
+            let text = |record: &Self, at| {
+                let mut out = Vec::new();
+                record.write(family, "", at, texts, &mut out);
+                out
+            };
+            let (left, right) = (self.skip(family, a), other.skip(family, b));
+            if self.0[a..left] != other.0[b..right] && text(self, a) != text(other, b) {
+                changed |= 1 << family;
+            }
+            (a, b) = (left, right);
+        }
+    }
+
+    /// Where the samples behind those of a family begin.
+    fn skip(&self, family: u8, mut at: usize) -> usize {
+        while let Some(sample) = self.read(at).filter(|sample| sample.family <= family) {
+            at = sample.next;
+        }
+        at
+    }
+
+    fn read(&self, at: usize) -> Option<Sample> {
+        let family = *self.0.get(at)?;
+        let (value, next) = unpack(&self.0, self.pieces(at + 1, |_| {}));
+        Some(Sample { family, value, next })
+    }
+
+    /// Goes through the pieces of the labels at a place; gives the place behind them.
+    fn pieces<'a>(&'a self, mut at: usize, mut each: impl FnMut(Held<'a>)) -> usize {
+        loop {
+            let (head, from) = read_number(&self.0, at);
+            let (n, kind, more) = (head >> 3, head >> 1 & 3, head & 1 == 1);
+            let length = if kind == SHARED { 0 } else { n };
+            at = from + length;
+            let bytes = self.0.get(from..at).unwrap_or_default();
+            match kind {
+                // Labels without text are one piece too.
+                OWN => each(Held::Own(bytes)),
+                SHARED => each(Held::Shared(n as u32)),
+                _ => each(Held::Packed(bytes)),
+            }
+            if !more {
+                return at;
+            }
+        }
+    }
+
+    /// The same with its labels in other pieces; `labels` writes a text in pieces.
+    pub(super) fn rewritten(
+        &self,
+        texts: &[Arc<[u8]>],
+        mut labels: impl FnMut(&mut Vec<u8>, &[u8]),
+    ) -> Self {
+        let mut out = Vec::with_capacity(self.size());
+        let mut text = Vec::new();
+        self.write_labels(0, texts, &mut text);
+        labels(&mut out, &text);
+        let mut at = self.first();
+        while let Some(sample) = self.read(at) {
+            text.clear();
+            self.write_labels(at + 1, texts, &mut text);
+            out.push(sample.family);
+            labels(&mut out, &text);
+            pack(&mut out, sample.value);
+            at = sample.next;
+        }
+        Self::from(out)
+    }
+
+    /// The numbers of the texts that it shares, each as often as it has it.
+    pub(super) fn shared(&self, mut each: impl FnMut(u32)) {
+        let mut number = |piece: Held<'_>| {
+            if let Held::Shared(number) = piece {
+                each(number);
+            }
+        };
+        let mut at = self.pieces(0, &mut number);
+        while let Some(sample) = self.read(at) {
+            self.pieces(at + 1, &mut number);
+            at = sample.next;
+        }
+    }
+}
+
+struct Sample {
+    family: u8,
+    value: f64,
+    next: usize,
+}
+
+/// Writes a sample.
+pub(super) fn sample(out: &mut Vec<u8>, family: u8, pieces: &[Piece<'_>], value: f64) {
+    out.push(family);
+    labels(out, pieces);
+    pack(out, value);
+}
+
+/// Writes labels, of one piece or more.
+pub(super) fn labels(out: &mut Vec<u8>, pieces: &[Piece<'_>]) {
+    for (at, piece) in pieces.iter().enumerate() {
+        let (n, kind) = match piece {
+            Piece::Own(text) => (text.len(), OWN),
+            Piece::Shared(number) => (*number as usize, SHARED),
+            Piece::Digits(digits) => (digits.len() / 2, PACKED),
+        };
+        let more = usize::from(at + 1 < pieces.len());
+        write_number(out, n << 3 | kind << 1 | more);
+        match piece {
+            Piece::Own(text) => out.extend_from_slice(text),
+            Piece::Shared(_) => {}
+            Piece::Digits(digits) => {
+                let value = |digit: u8| if digit < b'a' { digit - b'0' } else { digit - b'a' + 10 };
+                out.extend(digits.as_chunks().0.iter().map(|[a, b]| value(*a) << 4 | value(*b)));
+            }
+        }
+    }
+}
+
+/// Numbers up to 127 take a byte.
+fn write_number(out: &mut Vec<u8>, mut number: usize) {
+    while number > 0x7f {
+        out.push(0x80 | (number & 0x7f).to_le_bytes()[0]);
+        number >>= 7;
+    }
+    out.push(number.to_le_bytes()[0]);
+}
+
+fn read_number(bytes: &[u8], mut at: usize) -> (usize, usize) {
+    let (mut number, mut shift) = (0, 0);
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        number |= usize::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+        shift += 7;
+    }
+    (number, at)
+}
+
+/// Small whole numbers take a byte, times five, the others nine.
+const WHOLE: u8 = 254;
+const FLOAT: u8 = 255;
+
+pub(super) fn pack(out: &mut Vec<u8>, value: f64) {
+    let whole = value as u32;
+    match whole {
+        _ if f64::from(whole).to_bits() != value.to_bits() => {
+            out.push(FLOAT);
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+        small if small < u32::from(WHOLE) => out.push(small.to_le_bytes()[0]),
+        whole => {
+            out.push(WHOLE);
+            out.extend_from_slice(&whole.to_le_bytes());
+        }
+    }
+}
+
+pub(super) fn unpack(bytes: &[u8], at: usize) -> (f64, usize) {
+    let rest = bytes.get(at..).unwrap_or_default();
+    match rest.split_first() {
+        Some((&FLOAT, rest)) => {
+            (rest.first_chunk().map_or(f64::NAN, |value| f64::from_le_bytes(*value)), at + 9)
+        }
+        Some((&WHOLE, rest)) => {
+            let whole = rest.first_chunk().map_or(0, |value| u32::from_le_bytes(*value));
+            (whole.into(), at + 5)
+        }
+        Some((&small, _)) => (small.into(), at + 1),
+        None => (f64::NAN, at + 1),
+    }
+}

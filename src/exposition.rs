@@ -9,7 +9,7 @@ pub mod pieces;
 mod writer;
 
 use bytes::Bytes;
-use catalogue::{ALL, Metric, Type};
+use catalogue::{ALL, Metric};
 use pieces::{Detail, Pieces};
 use writer::{label_value, number};
 
@@ -37,6 +37,23 @@ impl Format {
             Self::OpenMetrics => {
                 "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=values"
             }
+        }
+    }
+}
+
+impl Format {
+    /// Name and type of a family whose samples have this name and type. OpenMetrics names a
+    /// counter's without `_total`, and has a type for what ends in `_info`, which it names without
+    /// that. It has one for sets of states too, but not for ours: there the label would have to be
+    /// called as the family is, and everyone asks for `kube_pod_status_phase{phase="Running"}`.
+    #[must_use]
+    pub fn family<'n>(self, name: &'n str, kind: &'n str) -> (&'n str, &'n str) {
+        let without =
+            |suffix| (self == Self::OpenMetrics).then(|| name.strip_suffix(suffix)).flatten();
+        match kind {
+            "counter" => (without("_total").unwrap_or(name), kind),
+            "gauge" => without("_info").map_or((name, kind), |name| (name, "info")),
+            _ => (name, kind),
         }
     }
 }
@@ -220,13 +237,9 @@ impl Exposition {
         out.into()
     }
 
-    /// OpenMetrics names a counter's family without `_total`.
     fn header(&self, metric: &Metric, out: &mut Vec<u8>) {
-        let name = match (self.format, metric.kind) {
-            (Format::OpenMetrics, Type::Counter) => metric.name.trim_end_matches("_total"),
-            _ => metric.name,
-        };
-        let [help, kind] = [metric.help, metric.kind.as_str()];
+        let (name, kind) = self.format.family(metric.name, metric.kind.as_str());
+        let help = metric.help;
         out.extend_from_slice(format!("# HELP {name} {help}\n# TYPE {name} {kind}\n").as_bytes());
     }
 

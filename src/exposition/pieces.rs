@@ -35,15 +35,9 @@ impl Detail {
         self.of
     }
 
-    /// OpenMetrics names a counter's family without `_total`.
     fn header(&self, format: Format) -> Vec<u8> {
-        let Family { name, counter, help, .. } = self.of;
-        let name = match format {
-            Format::OpenMetrics if *counter => name.trim_end_matches("_total"),
-            _ => name,
-        };
-        let kind = self.of.kind();
-        format!("# HELP {name} {help}\n# TYPE {name} {kind}\n").into_bytes()
+        let (name, kind) = format.family(self.of.name, self.of.kind());
+        format!("# HELP {name} {}\n# TYPE {name} {kind}\n", self.of.help).into_bytes()
     }
 }
 

@@ -103,3 +103,30 @@ fn only_what_is_named_is_written() {
     let text = text(out);
     assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), 1);
 }
+
+/// Family names as OpenMetrics has them, with every name that samples of such a family can have: no
+/// reader could tell two families of which those are the same.
+#[test]
+fn no_two_families_clash_in_openmetrics() {
+    let tallies = catalogue::ALL.iter().map(|metric| (metric.name, metric.kind.as_str()));
+    let details = crate::kinds::TABLE.iter().flat_map(|resource| resource.families);
+    let details = details.map(|family| (family.name, family.kind()));
+    let mut names = BTreeMap::new();
+    let mut info = 0;
+    for (family, of) in tallies.chain(details) {
+        let (name, kind) = Format::OpenMetrics.family(family, of);
+        assert_eq!(Format::Text.family(family, of), (family, of));
+        let suffixes: &[&str] = match kind {
+            "counter" => &["_total", "_created"],
+            "histogram" => &["_bucket", "_count", "_sum", "_created"],
+            "info" => &["_info"],
+            _ => &[],
+        };
+        info += usize::from(kind == "info");
+        for suffix in suffixes.iter().chain(&[""]) {
+            let other = names.insert(format!("{name}{suffix}"), family);
+            assert_eq!(other, None, "of {family}: {name}{suffix}");
+        }
+    }
+    assert!(info > 5, "{info} families are of type info");
+}

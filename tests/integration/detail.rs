@@ -154,25 +154,53 @@ async fn tallies_and_series_stand_in_one_scrape_and_follow_changes() {
     daemon.until("its end", |scrape| running(scrape, "Succeeded")).await;
 }
 
+/// The body of an answer, asked for with one more header.
+async fn body(daemon: &Watching, path: &str, header: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(daemon.address).await.expect("a connection");
+    let request = format!("GET {path} HTTP/1.0\r\nHost: t\r\n{header}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("an answer");
+    let at = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
+    answer.split_off(at)
+}
+
 #[tokio::test]
 async fn a_compressed_scrape_is_one_gzip_member_of_the_same_text() {
     for resource in RECORDED {
         let (_cluster, daemon) = watching(resource).await;
-        let (_, plain) = daemon.get(&format!("/metrics?resource[]={resource}")).await;
+        let path = format!("/metrics?resource[]={resource}");
+        let (_, plain) = daemon.get(&path).await;
         for round in ["first", "from what was compressed before"] {
-            let mut stream = TcpStream::connect(daemon.address).await.expect("a connection");
-            let request = format!(
-                "GET /metrics?resource[]={resource} HTTP/1.0\r\nHost: t\r\nAccept-Encoding: gzip\r\n\r\n"
-            );
-            stream.write_all(request.as_bytes()).await.expect("sent");
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).await.expect("an answer");
-            let at = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
-            let mut decoder = GzDecoder::new(&answer[at..]);
+            let compressed = body(&daemon, &path, "Accept-Encoding: gzip").await;
+            let mut decoder = GzDecoder::new(&*compressed);
             let mut text = String::new();
             decoder.read_to_string(&mut text).expect("gzip");
             assert_eq!(text, plain, "{resource}, {round}");
             assert!(decoder.into_inner().is_empty(), "something follows the member");
         }
     }
+}
+
+#[tokio::test]
+async fn openmetrics_has_a_type_for_what_is_always_1() {
+    let (_cluster, daemon) = watching("pods").await;
+    let text = body(&daemon, "/metrics", "Accept: application/openmetrics-text").await;
+    let text = String::from_utf8(text).expect("UTF-8");
+    assert!(text.ends_with("# EOF\n"));
+    assert!(text.contains("# TYPE kube_pod info\nkube_pod_info{"), "{text}");
+    assert!(text.contains("# TYPE kube_pod_status_phase gauge\n"));
+    let mut kind = "";
+    let mut looked_at = 0;
+    for line in text.lines() {
+        match line.strip_prefix("# TYPE ") {
+            Some(of) => kind = of.rsplit_once(' ').expect("a type").1,
+            None if kind == "info" && !line.starts_with('#') => {
+                assert!(line.ends_with(" 1"), "{line}");
+                looked_at += 1;
+            }
+            None => {}
+        }
+    }
+    assert!(looked_at > 5, "{looked_at} samples of type info");
 }

@@ -30,6 +30,7 @@ mod layering;
 mod mixin;
 /// Any history against a naive API server.
 mod model;
+mod oracle;
 /// The simulated server says what a real one says.
 mod recordings;
 /// What a real API server said is read as it should be.

@@ -1,7 +1,7 @@
 //! A scrape piece by piece, as it is written: the tallies, then the per-object series family by
 //! family. Nothing is held but handles to what is shown, so that a slow reader costs no memory.
 
-use std::vec;
+use std::{sync::Arc, vec};
 
 use bytes::Bytes;
 
@@ -18,7 +18,7 @@ const LEVEL: u32 = 6;
 /// One family of per-object series at one moment.
 #[derive(Clone, Debug)]
 pub struct Detail {
-    snapshot: Snapshot,
+    snapshot: Arc<Snapshot>,
     family: u8,
     of: &'static Family,
 }
@@ -26,7 +26,9 @@ pub struct Detail {
 impl Detail {
     /// Every family of a resource that is shown.
     pub fn all(snapshot: &Snapshot) -> impl Iterator<Item = Self> {
-        snapshot.families().map(|(family, of)| Self { snapshot: snapshot.clone(), family, of })
+        let shared = Arc::new(snapshot.clone());
+        let one = move |(family, of)| Self { snapshot: Arc::clone(&shared), family, of };
+        snapshot.families().map(one)
     }
 
     /// The family.
@@ -50,8 +52,8 @@ pub struct Pieces {
     /// The family under way, and its next piece.
     current: Option<(Detail, usize)>,
     places: Places,
-    /// The family before.
-    family: Option<u8>,
+    /// Whose places these are.
+    resource: Option<Arc<Snapshot>>,
     end: Option<&'static [u8]>,
     gzip: Option<Gzip>,
 }
@@ -72,7 +74,7 @@ impl Pieces {
             details: details.into_iter(),
             current: None,
             places: Places::default(),
-            family: None,
+            resource: None,
             end: (format == Format::OpenMetrics).then_some(b"# EOF\n"),
             gzip: gzip.then(Gzip::default),
         }
@@ -128,11 +130,10 @@ impl Iterator for Pieces {
         }
         if let Some(detail) = self.details.next() {
             let header = detail.header(self.format);
-            if self.family.is_none_or(|before| detail.family <= before) {
-                // Of another resource.
+            let before = self.resource.replace(Arc::clone(&detail.snapshot));
+            if before.is_none_or(|before| !Arc::ptr_eq(&before, &detail.snapshot)) {
                 self.places = Places::default();
             }
-            self.family = Some(detail.family);
             self.current = Some((detail, 0));
             return Some(self.text(&header));
         }
@@ -142,3 +143,6 @@ impl Iterator for Pieces {
         self.gzip.take().map(|gzip| gzip.tail.bytes())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,6 +97,8 @@ struct Reader<'t> {
     at: usize,
     /// Where the line under way begins.
     line: usize,
+    /// Where the next one does.
+    end: usize,
     /// What the text is held against, a place in a line before.
     from: usize,
     /// Whether that is another line than the one before.
@@ -109,7 +111,8 @@ struct Reader<'t> {
 fn steps(text: &[u8]) -> Vec<Step> {
     let values = Box::new([0; 1 << REMEMBERED]);
     let steps = Vec::with_capacity(text.len() / 16);
-    let mut reader = Reader { text, at: 0, line: 0, from: 0, elsewhere: false, values, steps };
+    let end = end_of_line(text, 0);
+    let mut reader = Reader { text, at: 0, line: 0, end, from: 0, elsewhere: false, values, steps };
     while reader.at < text.len() {
         reader.step();
     }
@@ -121,11 +124,11 @@ impl Reader<'_> {
         let distance = self.at.wrapping_sub(self.from);
         if distance.wrapping_sub(1) >= WINDOW {
             // The first line, or one behind a very long one.
-            return self.write_out(self.end());
+            return self.write_out(self.end);
         }
         // What is the same goes on over the end of the line, if the line before is gone through:
         // behind its end stands the one that is to be held against then.
-        let limit = if self.elsewhere { self.end() } else { self.text.len() };
+        let limit = if self.elsewhere { self.end } else { self.text.len() };
         match common(self.text, self.from, self.at, limit) {
             0 => self.differ(),
             same if same < SHORTEST => {
@@ -142,7 +145,7 @@ impl Reader<'_> {
     /// The line reads otherwise than what it is held against.
     fn differ(&mut self) {
         if let Some(place) = self.remembered() {
-            let same = common(self.text, place, self.at, self.end());
+            let same = common(self.text, place, self.at, self.end);
             if same >= SHORTEST_ELSEWHERE {
                 (self.from, self.elsewhere) = (place + same, true);
                 return self.repeat(same, self.at - place);
@@ -166,11 +169,6 @@ impl Reader<'_> {
         (before < self.at && self.at - before <= WINDOW).then_some(before)
     }
 
-    /// Where the next line begins.
-    fn end(&self) -> usize {
-        memchr(b'\n', &self.text[self.at..]).map_or(self.text.len(), |end| self.at + end + 1)
-    }
-
     fn repeat(&mut self, length: usize, distance: usize) {
         self.steps.push(Step { length, distance });
         self.advance(self.at + length);
@@ -186,15 +184,22 @@ impl Reader<'_> {
     }
 
     fn advance(&mut self, to: usize) {
-        if let Some(end) = memrchr(b'\n', &self.text[self.at..to]) {
-            let next = self.at + end + 1;
-            if self.elsewhere || to == next {
-                (self.from, self.elsewhere) = (self.line, false);
-            }
-            self.line = next;
-        }
         self.at = to;
+        if to < self.end {
+            return;
+        }
+        let last = self.end - 1;
+        let next = memrchr(b'\n', &self.text[last..to]).map_or(to, |end| last + end + 1);
+        if self.elsewhere || to == next {
+            (self.from, self.elsewhere) = (self.line, false);
+        }
+        (self.line, self.end) = (next, end_of_line(self.text, next));
     }
+}
+
+/// Where the line behind the one at this place begins.
+fn end_of_line(text: &[u8], at: usize) -> usize {
+    memchr(b'\n', &text[at..]).map_or(text.len(), |end| at + end + 1)
 }
 
 /// Where a label's value or the line ends.

@@ -77,6 +77,8 @@ fn the_configuration_in_force_says_where_it_is_from() {
 #[case::run(&["--resources", "pods,podz"], "watch.resources (--resources): found \"pods,podz\"; allowed: some of pods, events, namespaces, nodes, services, deployments, jobs, replicasets, statefulsets, daemonsets, cronjobs, persistentvolumeclaims, configmaps, secrets, replicationcontrollers, persistentvolumes, endpointslices, ingresses, horizontalpodautoscalers, poddisruptionbudgets, resourcequotas, limitranges, storageclasses, leases, serviceaccounts, or any other as GROUP/VERSION/RESOURCE, such as example.com/v1/widgets")]
 #[case::other(&["--resources", "Example.com/v1/widgets"], "watch.resources (--resources): found \"Example.com/v1/widgets\"; allowed: some of pods")]
 #[case::two_versions(&["--resources", "example.com/v1/widgets,example.com/v2/widgets"], "watch.resources (--resources): found")]
+#[case::pattern(&["--detail-deny", "kube_pod_("], "detail.deny (--detail-deny): found \"kube_pod_(\"; allowed: regular expressions of names of families")]
+#[case::both(&["--detail-deny", "_info", "--detail-allow", "_info"], "detail.deny (--detail-deny): found \"_info\"; allowed: regular expressions of names of families, or none where detail.allow has some")]
 #[case::level(&["run", "--log-level", "inof"], "log.level (--log-level): found \"inof\"; allowed: off, error, ")]
 #[case::file(&["config", "--config", "/no/such/file"], "the configuration file /no/such/file: cannot be read: No such file")]
 #[case::selector(&["--label-selector", "leases=a=b"], "watch.label_selectors.leases (--label-selector): found \"a=b\"")]

@@ -394,6 +394,10 @@ fn a_compressed_scrape_says_the_same(#[case] format: Format) {
     let mut text = String::new();
     flate2::read::GzDecoder::new(compressed.as_slice()).read_to_string(&mut text).expect("gzip");
     assert_eq!(text, plain);
-    assert_eq!(plain.lines().filter(|line| line.starts_with("# TYPE thing_info ")).count(), 1);
+    let of = match format {
+        Format::Text => "# TYPE thing_info gauge",
+        Format::OpenMetrics => "# TYPE thing info",
+    };
+    assert_eq!(plain.lines().filter(|line| *line == of).count(), 1);
     assert_eq!(plain.ends_with("# EOF\n"), format == Format::OpenMetrics);
 }

@@ -51,6 +51,8 @@ pub enum Values {
     Namespaces,
     /// Free-form reasons and kinds, up to the cap of the settings, then `_other`.
     Reasons,
+    /// These, and other free-form ones up to the same cap, then `_other`.
+    ReasonsBeside(&'static [&'static str]),
     /// Nodes, up to the cap of the settings, then `_other`.
     Nodes,
     /// One value a process, such as a version.
@@ -64,6 +66,7 @@ impl Values {
         match self {
             Self::Fixed(values) => values.len(),
             Self::Resources => resources,
+            Self::ReasonsBeside(known) => known.len() + caps.reasons + 1,
             Self::Namespaces => caps.namespaces + 1,
             Self::Reasons => caps.reasons + 1,
             Self::Nodes => caps.nodes + 1,

@@ -34,6 +34,17 @@ label! {
 /// The name that `spec.unschedulable` is shown by.
 const UNSCHEDULABLE: &str = "Unschedulable";
 
+/// The conditions that are always shown by name, whoever makes up others: the one above and those
+/// of the kubelet and the node controller (Kubernetes, "Node Status").
+pub const KNOWN: &[&str] = &[
+    UNSCHEDULABLE,
+    "Ready",
+    "MemoryPressure",
+    "DiskPressure",
+    "PIDPressure",
+    "NetworkUnavailable",
+];
+
 /// Nodes.
 pub struct Nodes;
 
@@ -92,7 +103,7 @@ impl Tally for Counted {
     type Shown = Self;
 
     fn new(caps: &Caps) -> Self {
-        Self(Table::new(caps.reasons))
+        Self(Table::reserving(KNOWN, caps.reasons))
     }
 
     fn shown(&self) -> Self {

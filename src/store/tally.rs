@@ -18,6 +18,8 @@ pub const LONGEST: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Table<R = ()> {
     rows: HashMap<Arc<str>, Row<R>>,
+    /// Those that are shown by name whatever comes before them.
+    reserved: &'static [&'static str],
     cap: usize,
     named: usize,
     overflow: u64,
@@ -34,15 +36,22 @@ impl<R: Default + Clone + for<'a> AddAssign<&'a R>> Table<R> {
     /// Shows at most `cap` rows by name.
     #[must_use]
     pub fn new(cap: usize) -> Self {
-        Self { rows: HashMap::new(), cap, named: 0, overflow: 0 }
+        Self::reserving(&[], cap)
+    }
+
+    /// Shows these rows by name, and at most `cap` others.
+    #[must_use]
+    pub fn reserving(reserved: &'static [&'static str], cap: usize) -> Self {
+        Self { rows: HashMap::new(), reserved, cap, named: 0, overflow: 0 }
     }
 
     /// One more of `key`; gives its row.
     pub fn enter(&mut self, key: &Arc<str>) -> &mut R {
+        let reserved = self.reserved.contains(&&**key);
         let row = self.rows.entry_ref(key).or_insert_with(|| {
-            let named = self.named < self.cap && showable(key);
-            self.named += usize::from(named);
-            Row { population: 0, named, value: R::default() }
+            let place = !reserved && self.named < self.cap && showable(key);
+            self.named += usize::from(place);
+            Row { population: 0, named: reserved || place, value: R::default() }
         });
         row.population += 1;
         self.overflow += u64::from(!row.named);
@@ -57,7 +66,7 @@ impl<R: Default + Clone + for<'a> AddAssign<&'a R>> Table<R> {
         tell(&mut row.value);
         row.population -= 1;
         if row.population == 0 {
-            self.named -= usize::from(row.named);
+            self.named -= usize::from(row.named && !self.reserved.contains(&key));
             self.rows.remove(key);
         }
     }

@@ -11,7 +11,7 @@ use crate::{
         event::{EventType, Observation, Suppressed},
         job::State as JobState,
         namespace::Phase as NamespacePhase,
-        node::Holds,
+        node::{self, Holds},
         pod::{Phase, Qos},
         service::ServiceType,
     },
@@ -31,7 +31,7 @@ const KIND: Label = label("kind", Values::Reasons);
 const PHASE: Label = label("phase", Values::Fixed(Phase::VALUES));
 const DEPLOYMENT_STATE: Label = label("state", Values::Fixed(DeploymentState::VALUES));
 const JOB_STATE: Label = label("state", Values::Fixed(JobState::VALUES));
-const CONDITION: Label = label("condition", Values::Reasons);
+const CONDITION: Label = label("condition", Values::ReasonsBeside(node::KNOWN));
 const HOLDS: Label = label("status", Values::Fixed(Holds::VALUES));
 const SERVICE_TYPE: Label = label("type", Values::Fixed(ServiceType::VALUES));
 const NAMESPACE_PHASE: Label = label("phase", Values::Fixed(NamespacePhase::VALUES));
@@ -284,7 +284,8 @@ mod tests {
     #[test]
     fn what_has_a_capped_label_shows_its_overflow() {
         let capped = |label: &Label| {
-            matches!(label.values, Values::Namespaces | Values::Reasons | Values::Nodes)
+            use Values::{Namespaces, Nodes, Reasons, ReasonsBeside};
+            matches!(label.values, Namespaces | Reasons | ReasonsBeside(_) | Nodes)
         };
         // Pods' other gauges by namespace share the rows, and the overflow, of kubetally_pods.
         let shared = [PODS_READY.name, PODS_UNSCHEDULABLE.name, PODS_TERMINATING.name];

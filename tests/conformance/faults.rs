@@ -90,7 +90,7 @@ async fn cut_off_while_etcd_is_compacted(suite: &Suite) {
     furnish(&api).await;
     let proxy = Proxy::start(shared.server.port).await;
     let kubeconfig = shared.cluster.admin_kubeconfig(proxy.port);
-    let mut kubetally = kubetally(&kubeconfig, &["--resources", "pods,events"]).await;
+    let mut kubetally = kubetally(&kubeconfig, &[]).await;
     before(&api, &mut kubetally).await;
 
     proxy.cut();
@@ -113,7 +113,7 @@ async fn killed_while_etcd_is_compacted(suite: &Suite) {
     let api = other.admin();
     furnish(&api).await;
     let kubeconfig = cluster.admin_kubeconfig(server.port);
-    let mut kubetally = kubetally(&kubeconfig, &["--resources", "pods,events"]).await;
+    let mut kubetally = kubetally(&kubeconfig, &[]).await;
     before(&api, &mut kubetally).await;
 
     server.kill();

@@ -1,7 +1,8 @@
-//! The gauges of pods, counted anew from a LIST: what Kubetally must show, computed simply.
+//! Objects and the gauges of pods, counted anew from LISTs: what Kubetally must show, computed simply.
 
 use std::collections::BTreeMap;
 
+use kubetally::kinds;
 use serde_json::Value;
 
 use crate::{api::Api, daemon::Scrape};
@@ -24,17 +25,19 @@ const FAMILIES: &[&str] = &[
 pub struct Recount(BTreeMap<String, f64>);
 
 impl Recount {
-    /// Lists and counts all pods and events.
+    /// Lists and counts all objects of what is watched by default.
     pub async fn of(api: &Api) -> Self {
         let mut recount = Self(BTreeMap::new());
-        for resource in ["pods", "events"] {
-            let list = api.list(&format!("/api/v1/{resource}")).await;
+        for resource in kinds::defaults() {
+            let list = api.list(&format!("{}/{}", resource.root(), resource.plural())).await;
             for object in list["items"].as_array().into_iter().flatten() {
                 let namespace = text(&object["metadata"]["namespace"]);
-                recount.add("objects", &[("resource", resource)]);
-                let labels = [("namespace", namespace), ("resource", resource)];
-                recount.add("namespace_objects", &labels);
-                if resource == "pods" {
+                let name = ("resource", &*resource.name);
+                recount.add("objects", &[name]);
+                if resource.namespaced {
+                    recount.add("namespace_objects", &[("namespace", namespace), name]);
+                }
+                if resource.name == "pods" {
                     recount.pod(namespace, object);
                 }
             }

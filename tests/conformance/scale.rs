@@ -33,7 +33,7 @@ async fn two_thousand_pods_and_a_thousand_changes(suite: &Suite) {
     for (port, mode) in [(shared.server.port, "stream"), (paged.port, "list")] {
         let kubeconfig = shared.cluster.admin_kubeconfig(port);
         let began = Instant::now();
-        let mut kubetally = kubetally(&kubeconfig, &["--resources", "pods,events"]).await;
+        let mut kubetally = kubetally(&kubeconfig, &[]).await;
         kubetally.until_ready().await;
         let ready = began.elapsed();
         let scrape = kubetally.scrape().await;

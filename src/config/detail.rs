@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fancy_regex::Regex;
+use fancy_regex::{BytesMode, Regex, RegexBuilder};
 
 use crate::{
     exposition::detail::{
@@ -105,7 +105,7 @@ pub fn resources(text: &str) -> Option<Vec<&'static str>> {
 #[must_use]
 pub fn families(text: &str) -> Option<Listed> {
     let patterns = text.split(',').map(str::trim).filter(|pattern| !pattern.is_empty());
-    let patterns: Vec<Regex> = patterns.map(Regex::new).collect::<Result<_, _>>().ok()?;
+    let patterns: Vec<Regex> = patterns.map(regex).collect::<Result<_, _>>().ok()?;
     if patterns.is_empty() {
         return Some(None);
     }
@@ -113,12 +113,18 @@ pub fn families(text: &str) -> Option<Listed> {
     for family in detailed().flat_map(|resource| resource.families) {
         for pattern in &patterns {
             // One that takes too many steps is an error.
-            if pattern.is_match(family.name).ok()? {
+            if pattern.is_match(family.name.as_bytes()).ok()? {
                 matched.insert(family.name);
             }
         }
     }
     Some(Some(matched))
+}
+
+/// Names of families are ASCII, and the tables of Unicode are large.
+fn regex(pattern: &str) -> Result<Regex, Box<fancy_regex::Error>> {
+    let mut builder = RegexBuilder::new(pattern);
+    builder.bytes_mode(BytesMode::Ascii).build().map_err(Box::new)
 }
 
 fn detailed() -> impl Iterator<Item = &'static Resource> {
@@ -175,6 +181,7 @@ mod tests {
     #[case("", Some(None))]
     #[case(" , ", Some(None))]
     #[case("kube_pod_(", None)]
+    #[case::of_unicode(r"\p{L}_overhead", None)]
     #[case("kube_pod_info,*", None)]
     #[case::endless("^(?:(?=[a-z_])[a-z_]+)+!", None)]
     fn what_is_no_list_of_patterns(#[case] text: &str, #[case] expected: Option<Listed>) {

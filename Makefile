@@ -10,7 +10,7 @@ FUZZ_SECONDS := 60
 PODS := 20000
 PROMETHEUS := $(CACHE)/prometheus
 
-.PHONY: help test fmt lint doc docs deny advisories bench microbench fuzz fuzz-build apiserver-assets kube-state-metrics conformance manifests prometheus-test ci
+.PHONY: help test fmt lint doc docs deny advisories bench microbench instructions instructions-write fuzz fuzz-build apiserver-assets kube-state-metrics conformance manifests prometheus-test ci
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -63,10 +63,16 @@ $(FUZZ):
 
 bench: apiserver-assets kube-state-metrics ## Measure at a real API server with PODS pods, beside kube-state-metrics
 	cargo build --release
-	KUBEBUILDER_ASSETS=$(ASSETS) cargo test --release --test conformance -- bench --pods $(PODS)
+	KUBEBUILDER_ASSETS=$(ASSETS) cargo test --profile measure --test conformance -- bench --pods $(PODS)
 
 microbench: ## Measure the way of an object piece by piece, without a server
-	cargo bench
+	cargo bench --bench path --bench memory
+
+instructions: ## Compare the instructions of that way, as valgrind counts them, with those of before
+	cargo bench --profile measure --bench instructions
+
+instructions-write: ## Take the instructions of now for those to compare with
+	cargo bench --profile measure --bench instructions -- --write
 
 apiserver-assets: ## Build etcd, kube-apiserver and kubectl
 	tests/apiserver/build $(ASSETS)

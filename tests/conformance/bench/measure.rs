@@ -1,9 +1,7 @@
 //! The figures of one program.
 
-use std::{collections::BTreeMap, io::Read, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
 use kubetally::{
     watch::{Op, machine::Request},
     wire::{
@@ -73,10 +71,9 @@ pub async fn all(
     until_idle(&program).await;
     figures.memory[0] = program.memory().0;
     for (at, gzip) in [(0, false), (1, true)] {
-        let (body, took) = scrapes(&mut program, gzip).await;
-        (figures.bytes[at], figures.unchanged[at]) = (body.len(), took);
-        figures.series = samples(&body, gzip);
+        (figures.bytes[at], figures.unchanged[at]) = scrapes(&mut program, gzip).await;
     }
+    figures.series = series(&mut program).await;
     figures.changed = changed(&mut program, cluster, fleet).await;
     figures.change = change(&program, cluster, fleet, changes).await;
     let last = fleet.change(cluster).await;
@@ -154,29 +151,20 @@ async fn until_idle(program: &Program) {
     }
 }
 
-async fn scrapes(program: &mut Program, gzip: bool) -> (Bytes, Duration) {
-    let mut took = Vec::new();
+async fn scrapes(program: &mut Program, gzip: bool) -> (usize, Duration) {
     // The first fills what is kept between scrapes.
-    let mut last = scrape(program, gzip).await.0;
+    let (bytes, _) = program.scrape(gzip).await;
     until_idle(program).await;
+    let mut took = Vec::new();
     for _ in 0..SCRAPES {
-        let (body, time) = scrape(program, gzip).await;
-        took.push(time);
-        last = body;
+        took.push(program.scrape(gzip).await.1);
     }
-    (last, median(&mut took))
+    (bytes, median(&mut took))
 }
 
-async fn scrape(program: &mut Program, gzip: bool) -> (Bytes, Duration) {
-    program.get("/metrics", gzip).await.expect("a scrape")
-}
-
-fn samples(body: &[u8], gzip: bool) -> usize {
-    let mut text = String::new();
-    match gzip {
-        true => MultiGzDecoder::new(body).read_to_string(&mut text).expect("gzip"),
-        false => body.to_vec().as_slice().read_to_string(&mut text).expect("UTF-8"),
-    };
+/// The samples of a scrape.
+async fn series(program: &mut Program) -> usize {
+    let text = text(program, "/metrics").await;
     text.lines().filter(|line| !line.starts_with('#')).count()
 }
 
@@ -190,7 +178,7 @@ async fn changed(program: &mut Program, cluster: &Cluster, fleet: &mut Fleet) ->
             Some(seen) => until_notified(program, seen + f64::from(pods)).await,
             None => until_idle(program).await,
         }
-        took.push(scrape(program, true).await.1);
+        took.push(program.scrape(true).await.1);
     }
     median(&mut took)
 }

@@ -9,7 +9,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::Instant,
+};
 
 use crate::{cluster::Assets, http, process::Process};
 
@@ -105,6 +109,29 @@ impl Program {
         let encoding = if gzip { "gzip" } else { "identity" };
         let (status, body) = http::ask(self.address, path, encoding).await.ok()?;
         status.is_success().then(|| (body, began.elapsed()))
+    }
+
+    /// Scrapes it and lets go of what it says: its bytes, and how long they took. Who keeps them
+    /// would be measured too.
+    pub async fn scrape(&mut self, gzip: bool) -> (usize, Duration) {
+        self.process.assert_running();
+        let address = self.address;
+        let encoding = if gzip { "gzip" } else { "identity" };
+        let request = format!(
+            "GET /metrics HTTP/1.1\r\nHost: {address}\r\nAccept-Encoding: {encoding}\r\nConnection: \
+             close\r\n\r\n"
+        );
+        let began = Instant::now();
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        stream.write_all(request.as_bytes()).await.expect("a request");
+        let mut buffer = vec![0; 1024 * 1024];
+        let mut bytes = 0;
+        loop {
+            match stream.read(&mut buffer).await.expect("an answer") {
+                0 => return (bytes, began.elapsed()),
+                n => bytes += n,
+            }
+        }
     }
 
     /// What it holds of memory now, and what it held at most, in bytes.

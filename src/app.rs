@@ -213,7 +213,7 @@ impl Daemon {
             let scopes = namespaces.iter().cloned().map(Some);
             let scopes: Vec<_> = if namespaces.is_empty() { vec![None] } else { scopes.collect() };
             for (scope, namespace) in scopes.into_iter().enumerate() {
-                let watcher = Watcher::new(Parts {
+                let parts = Parts {
                     client: Arc::clone(&self.client),
                     target: Target {
                         resource: Arc::clone(resource),
@@ -231,13 +231,14 @@ impl Daemon {
                     tuning: self.tuning.subscribe(),
                     rotations: rotations.subscribe(),
                     seed: fastrand::u64(..),
-                });
-                watchers.push((resource.many, watcher));
+                };
+                watchers.push((resource.many, parts));
             }
         }
         // Who comes first lists first: what is soon done does not wait for what is long.
         watchers.sort_by_key(|(many, _)| *many);
-        for (_, watcher) in watchers {
+        for (_, parts) in watchers {
+            let watcher = Watcher::new(parts);
             self.spawn("a watcher", |stopping| watcher.run(stopping.wait()));
         }
         self.board = Arc::new(board);

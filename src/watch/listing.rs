@@ -1,6 +1,12 @@
 //! What belongs to lists alone: their turn, and what is told of their progress.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -15,31 +21,37 @@ pub struct Listing {
     /// Lists take turns: so many of all watchers at a time.
     turns: Arc<Semaphore>,
     turn: Option<OwnedSemaphorePermit>,
+    /// Its place among those that wait for theirs.
+    asking: Option<Asking>,
     /// How far the list is.
     pub progress: Progress,
     /// The answer to how many objects there are.
     counting: Option<Counting>,
 }
 
+type Asking = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
 type Counting = Pin<Box<dyn Future<Output = Option<u64>> + Send>>;
 
 impl Listing {
-    /// Lists that share these turns with others.
+    /// Lists that share these turns with others. It asks for its first turn at once: who is made
+    /// first lists first, whenever its task comes to run.
     #[must_use]
     pub fn new(turns: Arc<Semaphore>) -> Self {
-        Self { turns, turn: None, progress: Progress::default(), counting: None }
+        let mut asking = ask(&turns);
+        let (turn, asking) = match asking.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(turn) => (turn, None),
+            Poll::Pending => (None, Some(asking)),
+        };
+        Self { turns, turn, asking, progress: Progress::default(), counting: None }
     }
 
     /// Waits until it is this watcher's turn, in the order of asking.
     pub async fn wait_for_turn(&mut self, row: &Row) {
-        let turns = Arc::clone(&self.turns);
-        self.turn = match Arc::clone(&turns).try_acquire_owned() {
-            Ok(turn) => Some(turn),
-            Err(_) => {
-                row.describe("waiting for its turn to be listed");
-                turns.acquire_owned().await.ok()
-            }
-        };
+        if self.turn.is_none() {
+            row.describe("waiting for its turn to be listed");
+            let asking = self.asking.take().unwrap_or_else(|| ask(&self.turns));
+            self.turn = asking.await;
+        }
     }
 
     /// Gives its turn to the next.
@@ -71,4 +83,9 @@ impl Listing {
         }
         self.counting = None;
     }
+}
+
+fn ask(turns: &Arc<Semaphore>) -> Asking {
+    let turns = Arc::clone(turns);
+    Box::pin(async move { turns.acquire_owned().await.ok() })
 }

@@ -189,11 +189,11 @@ impl Watcher {
         }
     }
 
-    /// The machine's time has come; what it gave up for being silent is told.
+    /// The machine's time has come; a list that it gave up for being silent is told.
     fn timer(&mut self) {
-        let open = self.machine.listing() || self.machine.connected();
+        let listing = self.machine.listing();
         self.input(Input::Timer);
-        if open && !(self.machine.listing() || self.machine.connected()) {
+        if listing && !self.machine.listing() {
             let kind = FailureKind::Transport(TransportReason::ReadTimeout);
             self.tell(kind, "the server has sent nothing for too long");
         }

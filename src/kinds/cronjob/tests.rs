@@ -6,7 +6,7 @@ use crate::{
     kinds::{
         counted::OnlyCounted,
         cronjob::CronJobs,
-        shown::testing::{assert_as_recorded, shown},
+        shown::testing::{assert_as_recorded, shown_beside},
     },
 };
 
@@ -26,11 +26,7 @@ fn rest(created: Option<&str>, spec: &Value, status: &Value, family: &str) -> Ve
     let mut job =
         json!({"metadata": {"namespace": "shop", "name": "a"}, "spec": spec, "status": status});
     job["metadata"]["creationTimestamp"] = created.into();
-    let lines = shown::<Kind>(&job, &format!("kube_cronjob_{family}"));
-    let rest = lines
-        .iter()
-        .map(|line| line.strip_prefix(r#"namespace="shop",cronjob="a""#).expect("its own labels"));
-    rest.map(|rest| rest.trim_start_matches(',').to_owned()).collect()
+    shown_beside::<Kind>(r#"namespace="shop",cronjob="a""#, &job, &format!("kube_cronjob_{family}"))
 }
 
 #[rstest]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::kinds::{
     counted::OnlyCounted,
-    shown::testing::{assert_as_recorded, shown},
+    shown::testing::{assert_as_recorded, shown_beside},
 };
 
 #[test]
@@ -38,9 +38,8 @@ fn claim() -> Value {
 fn rest(claim: &Value, family: &str) -> Vec<String> {
     let family = format!("kube_persistentvolumeclaim_{family}");
     let own = r#"namespace="shop",persistentvolumeclaim="data""#;
-    let lines = shown::<OnlyCounted<PersistentVolumeClaims>>(claim, &family);
-    let rest = lines.iter().filter_map(|line| line.strip_prefix(own));
-    rest.map(|rest| rest.trim_start_matches([',', ' ']).to_owned()).collect()
+    let rest = shown_beside::<OnlyCounted<PersistentVolumeClaims>>(own, claim, &family);
+    rest.iter().map(|rest| rest.trim_start().to_owned()).collect()
 }
 
 #[rstest]

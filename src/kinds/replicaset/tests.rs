@@ -6,7 +6,7 @@ use crate::{
     kinds::{
         counted::OnlyCounted,
         replicaset::ReplicaSets,
-        shown::testing::{assert_as_recorded, shown},
+        shown::testing::{assert_as_recorded, shown_beside},
     },
 };
 
@@ -25,11 +25,7 @@ fn every_series_is_that_of_kube_state_metrics() {
 fn rest(spec: Value, status: Value, family: &str) -> Vec<String> {
     let set =
         json!({"metadata": {"namespace": "shop", "name": "a"}, "spec": spec, "status": status});
-    let lines = shown::<Kind>(&set, family);
-    let rest = lines.iter().map(|line| {
-        line.strip_prefix(r#"namespace="shop",replicaset="a""#).expect("its own labels")
-    });
-    rest.map(|rest| rest.trim_start_matches(',').to_owned()).collect()
+    shown_beside::<Kind>(r#"namespace="shop",replicaset="a""#, &set, family)
 }
 
 #[rstest]

@@ -62,6 +62,17 @@ pub(in crate::kinds) fn shown<K: Kind>(object: &Value, family: &str) -> Vec<Stri
     rest.map(|rest| rest.replacen('}', "", 1)).collect()
 }
 
+/// The same without its own labels, with which each of its series begins.
+pub(in crate::kinds) fn shown_beside<K: Kind>(
+    own: &str,
+    object: &Value,
+    family: &str,
+) -> Vec<String> {
+    let lines = shown::<K>(object, family);
+    let rest = lines.iter().map(|line| line.strip_prefix(own).expect("its own labels"));
+    rest.map(|rest| rest.trim_start_matches(',').to_owned()).collect()
+}
+
 /// That no series stands twice.
 fn assert_once(text: &str) {
     let samples = || text.lines().filter(|line| !line.starts_with('#'));

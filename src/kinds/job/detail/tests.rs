@@ -5,7 +5,7 @@ use crate::{
     exposition::detail::Extra,
     kinds::{
         job::Jobs,
-        shown::testing::{assert_as_recorded, shown},
+        shown::testing::{assert_as_recorded, shown_beside},
         stated::OneState,
     },
 };
@@ -25,11 +25,7 @@ fn every_series_is_that_of_kube_state_metrics() {
 fn rest(spec: Value, status: Value, family: &str) -> Vec<String> {
     let job =
         json!({"metadata": {"namespace": "shop", "name": "a"}, "spec": spec, "status": status});
-    let lines = shown::<Kind>(&job, family);
-    let rest = lines
-        .iter()
-        .map(|line| line.strip_prefix(r#"namespace="shop",job_name="a""#).expect("its own labels"));
-    rest.map(|rest| rest.trim_start_matches(',').to_owned()).collect()
+    shown_beside::<Kind>(r#"namespace="shop",job_name="a""#, &job, family)
 }
 
 #[rstest]

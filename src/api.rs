@@ -5,6 +5,7 @@ pub mod connection;
 pub mod count;
 pub mod credentials;
 pub mod discovery;
+pub mod document;
 pub mod endpoint;
 pub mod exec;
 pub mod jwt;
@@ -13,6 +14,8 @@ pub mod request;
 pub mod source;
 pub mod status;
 pub mod tls;
+
+use http::Method;
 
 use crate::label::label;
 
@@ -53,8 +56,32 @@ label! {
         Get = "get",
         /// POST.
         Create = "create",
+        /// PUT.
+        Update = "update",
     }
 }
+
+impl Verb {
+    /// The method of its requests.
+    #[must_use]
+    pub const fn method(self) -> Method {
+        match self {
+            Self::List | Self::Watch | Self::Get => Method::GET,
+            Self::Create => Method::POST,
+            Self::Update => Method::PUT,
+        }
+    }
+}
+
+/// What is asked for beside resources that are watched, as our `resource` label shows it.
+pub const ASKED: &[&str] = &[
+    "selfsubjectreviews",
+    "selfsubjectaccessreviews",
+    "selfsubjectrulesreviews",
+    "leases",
+    "readyz",
+    "version",
+];
 
 label! {
     /// The part of an attempt that was timed.

@@ -20,6 +20,7 @@ use crate::{
         Collect, Exposition,
         catalogue::{self, Metric, Values, code},
     },
+    rbac,
     watch::{EndCause, Op, RelistCause, SyncMode},
 };
 
@@ -273,7 +274,7 @@ impl Maker<'_> {
         for label in metric.labels {
             let values = match label.values {
                 Values::Fixed(values) if !LATE.contains(&metric.name) => values,
-                Values::Resources => self.resources,
+                Values::Resources | Values::Asked => self.resources,
                 _ => return Ok(()),
             };
             series = series
@@ -282,6 +283,11 @@ impl Maker<'_> {
                     values.iter().map(|value| [labels.as_slice(), &[*value]].concat())
                 })
                 .collect();
+        }
+        if metric.labels.iter().any(|label| matches!(label.values, Values::Asked)) {
+            // Nothing else is sure to be asked of what is watched.
+            let rest = Verb::VALUES.iter().filter(|verb| !rbac::VERBS.contains(verb));
+            series.retain(|labels| !rest.clone().any(|verb| labels.contains(verb)));
         }
         series.iter().try_for_each(|labels| start(labels))
     }

@@ -1,10 +1,11 @@
 //! Requests on connections, counted and timed; a 401 reads the token again and tries once more.
 
 use std::{
+    borrow::Cow,
     collections::HashSet,
     hash::{BuildHasher, RandomState},
     sync::{
-        Arc, Mutex, PoisonError,
+        Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -29,7 +30,6 @@ use super::{
 };
 use crate::{
     exposition::{Collect, Exposition, catalogue},
-    kinds::Resource,
     telemetry::Telemetry,
     watch::machine::{self, Failure, FailureKind},
     wire::Encoding,
@@ -77,7 +77,7 @@ pub struct Trouble {
     pub message: String,
 }
 
-/// The body of an answer of status 200, with the connection it comes on.
+/// The body of an answer of status 200 or 201, with the connection it comes on.
 #[derive(Debug)]
 pub struct Answer {
     encoding: Encoding,
@@ -85,7 +85,7 @@ pub struct Answer {
     connection: Connection,
     telemetry: Telemetry,
     verb: Verb,
-    resource: Arc<Resource>,
+    about: Cow<'static, str>,
     started: Instant,
     head: Instant,
     _flight: Option<crate::telemetry::InFlight>,
@@ -130,7 +130,7 @@ impl Client {
     /// Sends a request, and once more where it was refused with 401 and there is other proof now.
     ///
     /// # Errors
-    /// Where there is no answer of status 200: what it means and says.
+    /// Where there is no answer of status 200 or 201: what it means and says.
     pub(super) async fn ask(
         &self,
         ask: &Ask,
@@ -144,7 +144,7 @@ impl Client {
         };
         match self.renew(&proof, &mut trouble).await {
             Some(proof) => {
-                self.telemetry.retry(ask.verb, &ask.resource.name);
+                self.telemetry.retry(ask.verb, &ask.about);
                 self.attempt(&proof, ask, None).await
             }
             None => Err(trouble),
@@ -198,7 +198,7 @@ impl Client {
         ask: &Ask,
         connection: Option<Connection>,
     ) -> Result<Answer, Trouble> {
-        let (verb, resource) = (ask.verb, &*ask.resource.name);
+        let (verb, resource) = (ask.verb, &*ask.about);
         let flight = self.telemetry.request_started(verb);
         let started = Instant::now();
         let sent = self.send(proof, ask, connection).await;
@@ -212,7 +212,7 @@ impl Client {
         self.note_headers(response.headers(), started.elapsed());
         let status = response.status().as_u16();
         self.telemetry.request_answered(verb, resource, status);
-        if status != 200 {
+        if !matches!(status, 200 | 201) {
             let trouble = self.refused(status, response).await;
             self.telemetry.request_took(verb, resource, started.elapsed());
             return Err(trouble);
@@ -229,7 +229,7 @@ impl Client {
             connection,
             telemetry: self.telemetry.clone(),
             verb,
-            resource: Arc::clone(&ask.resource),
+            about: ask.about.clone(),
             started,
             head,
             _flight: (!watch).then_some(flight),
@@ -252,15 +252,21 @@ impl Client {
             true => format!("{url}{path_and_query}"),
             false => format!("{}{path_and_query}", url.path),
         };
-        let mut request =
-            Request::get(uri).header(ACCEPT, &ask.accept).header(USER_AGENT, user_agent());
+        let mut request = Request::builder()
+            .method(ask.verb.method())
+            .uri(uri)
+            .header(ACCEPT, &ask.accept)
+            .header(USER_AGENT, user_agent());
         if !connection.is_http2() {
             request = request.header(HOST, url.authority());
         }
         if let Some(authorization) = &proof.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        let request = request.body(Full::default()).map_err(|error| Trouble {
+        if !ask.body.is_empty() {
+            request = request.header(CONTENT_TYPE, request::JSON);
+        }
+        let request = request.body(Full::new(ask.body.clone())).map_err(|error| Trouble {
             failure: Failure { kind: FailureKind::Unsupported, retry_after: None },
             message: format!("no such request can be sent: {error}"),
         })?;
@@ -366,7 +372,7 @@ impl Answer {
     fn ended(&self) {
         if self.verb != Verb::Watch {
             self.telemetry.phase(Phase::Body, self.head.elapsed());
-            self.telemetry.request_took(self.verb, &self.resource.name, self.started.elapsed());
+            self.telemetry.request_took(self.verb, &self.about, self.started.elapsed());
         }
     }
 }

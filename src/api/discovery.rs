@@ -1,17 +1,13 @@
 //! Whether the API server serves a resource, by its discovery ("API concepts", "Resource URIs").
 
-use bytes::BytesMut;
 use serde::Deserialize;
 
 use super::{
-    Verb,
     client::{Client, Trouble},
     request::{Ask, Target},
 };
 use crate::watch::machine::{Failure, FailureKind};
 
-/// How long a list of resources may be.
-const LARGEST: usize = 4 << 20;
 /// What has to be done with a resource to count it.
 const VERBS: [&str; 2] = ["list", "watch"];
 
@@ -38,27 +34,16 @@ impl Client {
     /// # Errors
     /// Where it is not, or the API server did not say.
     pub(super) async fn discover(&self, target: &Target) -> Result<(), Trouble> {
-        let ask = Ask {
-            verb: Verb::Get,
-            resource: target.resource.clone(),
-            path_and_query: target.resource.root(),
-            accept: "application/json".into(),
-        };
-        let mut answer = match self.ask(&ask, None).await {
-            Ok(answer) => answer,
+        let ask = Ask::get(target.resource.name.clone(), target.resource.root());
+        let resources: Resources = match self.document(&ask, None).await {
+            Ok((resources, _)) => resources,
             Err(trouble) if trouble.failure.kind == FailureKind::Forbidden => return Ok(()),
             Err(trouble) => return Err(target.absent(trouble)),
         };
-        let mut body = BytesMut::new();
-        while let Some(bytes) = answer.chunk().await? {
-            body.extend_from_slice(&bytes);
-            if body.len() > LARGEST {
-                return Err(unreadable("too long"));
-            }
-        }
-        let resources: Resources =
-            serde_json::from_slice(&body).map_err(|_| unreadable("no APIResourceList"))?;
-        resources.admit(target).map_err(|message| trouble(FailureKind::NotFound, message))
+        resources.admit(target).map_err(|message| Trouble {
+            failure: Failure { kind: FailureKind::NotFound, retry_after: None },
+            message,
+        })
     }
 }
 
@@ -80,14 +65,6 @@ impl Resources {
         }
         Ok(())
     }
-}
-
-fn unreadable(why: &str) -> Trouble {
-    trouble(FailureKind::Server, format!("the list of resources cannot be read: {why}"))
-}
-
-const fn trouble(kind: FailureKind, message: String) -> Trouble {
-    Trouble { failure: Failure { kind, retry_after: None }, message }
 }
 
 #[cfg(test)]

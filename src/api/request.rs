@@ -1,6 +1,8 @@
 //! Requests for lists and watches: paths and queries.
 
-use std::{fmt::Write, sync::Arc};
+use std::{borrow::Cow, fmt::Write, sync::Arc};
+
+use bytes::Bytes;
 
 use crate::{
     api::{Verb, client::Trouble},
@@ -11,6 +13,9 @@ use crate::{
 
 /// Who we say we are: `kubetally/<version> (<os>/<arch>)`.
 pub const USER_AGENT: &str = concat!("kubetally/", env!("CARGO_PKG_VERSION"));
+
+/// The media type of what is sent.
+pub const JSON: &str = "application/json";
 
 /// What a watcher watches.
 #[derive(Clone, Debug)]
@@ -34,12 +39,14 @@ pub struct Target {
 pub struct Ask {
     /// What it does.
     pub verb: Verb,
-    /// The resource it is about.
-    pub resource: Arc<Resource>,
+    /// What it is about, as our `resource` label shows it.
+    pub about: Cow<'static, str>,
     /// Below the server's own path.
     pub path_and_query: String,
     /// As `Accept` has it.
     pub accept: String,
+    /// The JSON that is sent along, empty where nothing is.
+    pub body: Bytes,
 }
 
 impl Target {
@@ -48,9 +55,10 @@ impl Target {
     pub fn ask(&self, request: &Request) -> Ask {
         Ask {
             verb: request.verb(),
-            resource: Arc::clone(&self.resource),
+            about: self.resource.name.clone(),
             path_and_query: self.path_and_query(request),
             accept: self.accept(request),
+            body: Bytes::new(),
         }
     }
 

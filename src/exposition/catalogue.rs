@@ -6,7 +6,7 @@ pub mod print;
 
 pub use families::*;
 
-use crate::config::settings::Caps;
+use crate::{api::ASKED, config::settings::Caps};
 
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,6 +47,8 @@ pub enum Values {
     Fixed(&'static [&'static str]),
     /// The resources being watched.
     Resources,
+    /// The resources being watched, and what else the API server is asked for.
+    Asked,
     /// Namespaces, up to the cap of the settings, then `_other`.
     Namespaces,
     /// Free-form reasons and kinds, up to the cap of the settings, then `_other`.
@@ -66,6 +68,7 @@ impl Values {
         match self {
             Self::Fixed(values) => values.len(),
             Self::Resources => resources,
+            Self::Asked => resources + ASKED.len(),
             Self::ReasonsBeside(known) => known.len() + caps.reasons + 1,
             Self::Namespaces => caps.namespaces + 1,
             Self::Reasons => caps.reasons + 1,

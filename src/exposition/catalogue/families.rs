@@ -24,6 +24,7 @@ const fn label(name: &'static str, values: Values) -> Label {
 
 const NAMESPACE: Label = label("namespace", Values::Namespaces);
 const RESOURCE: Label = label("resource", Values::Resources);
+const ASKED: Label = label("resource", Values::Asked);
 const REASON: Label = label("reason", Values::Reasons);
 const NODE: Label = label("node", Values::Nodes);
 const OWNER: Label = label("kind", Values::Reasons);
@@ -183,15 +184,15 @@ families! {
         "Time from an event's last occurrence to its receipt, by the server's clock.";
 
     // The API client
-    API_REQUEST_DURATION_SECONDS, "kubetally_api_request_duration_seconds", REQUESTS, [VERB, RESOURCE],
+    API_REQUEST_DURATION_SECONDS, "kubetally_api_request_duration_seconds", REQUESTS, [VERB, ASKED],
         "Time of one attempt to its last byte, of a watch to its headers, without backoff and retries.";
     API_REQUEST_PHASE_DURATION_SECONDS, "kubetally_api_request_phase_duration_seconds", REQUESTS, [PHASE_OF_REQUEST],
         "Time of one part of an attempt.";
-    API_REQUESTS_TOTAL, "kubetally_api_requests_total", COUNTER, [VERB, RESOURCE, CODE],
+    API_REQUESTS_TOTAL, "kubetally_api_requests_total", COUNTER, [VERB, ASKED, CODE],
         "Attempts that were answered, by HTTP status.";
     API_TRANSPORT_ERRORS_TOTAL, "kubetally_api_transport_errors_total", COUNTER, [TRANSPORT_REASON],
         "Attempts that ended without an HTTP status or in the middle of an answer.";
-    API_RETRIES_TOTAL, "kubetally_api_retries_total", COUNTER, [VERB, RESOURCE],
+    API_RETRIES_TOTAL, "kubetally_api_retries_total", COUNTER, [VERB, ASKED],
         "Attempts that follow a failed one.";
     API_THROTTLED_TOTAL, "kubetally_api_throttled_total", COUNTER, [THROTTLE],
         "Answers of status 429, by who throttled.";
@@ -229,7 +230,7 @@ families! {
         "Time to decode and count the notifications that arrived together.";
 
     // Authentication, authorization, TLS
-    AUTH_FAILURES_TOTAL, "kubetally_auth_failures_total", COUNTER, [AUTH_CODE, VERB, RESOURCE],
+    AUTH_FAILURES_TOTAL, "kubetally_auth_failures_total", COUNTER, [AUTH_CODE, VERB, ASKED],
         "Answers of status 401 and 403.";
     AUTH_UNAUTHORIZED_TOTAL, "kubetally_auth_unauthorized_total", COUNTER, [UNAUTHORIZED],
         "Answers of status 401, explained by what is known here.";

@@ -66,7 +66,7 @@ bench: apiserver-assets kube-state-metrics ## Measure at a real API server with 
 	KUBEBUILDER_ASSETS=$(ASSETS) cargo test --profile measure --test conformance -- bench --pods $(PODS)
 
 microbench: ## Measure the way of an object piece by piece, without a server
-	cargo bench --bench path --bench memory
+	cargo bench --bench steps --bench path --bench memory
 
 instructions: ## Compare the instructions of that way, as valgrind counts them, with those of before
 	cargo bench --profile measure --bench instructions

@@ -1,26 +1,21 @@
-//! The way of an object, piece by piece: decode and fold a list, a change, write a scrape.
+//! The way of an object as a whole: list a fleet, take a change, write a scrape. Each of its steps
+//! alone is in `steps.rs`.
 
-use std::{
-    hint::black_box,
-    sync::Arc,
-    time::{Duration, UNIX_EPOCH},
-};
+#[path = "support/pods.rs"]
+mod pods;
 
-use bytes::Bytes;
+use std::hint::black_box;
+
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use kubetally::{
-    config::Sources,
-    exposition::{Collect, Exposition, Format, deflate::deflate, detail::Extra, gzip::Block},
-    kinds,
-    sim::fleet,
-    store::{Shared, Shown},
+    exposition::Format,
+    store::Shared,
     watch::Op,
-    wire::{Decode, Encoding, Payload},
+    wire::{Encoding, Payload},
 };
+use pods::{NOW, json, list, pieces, scrape, store};
 
 const PODS: u32 = 20_000;
-/// In microseconds since 1970.
-const NOW: i64 = 1_795_454_721_000_000;
 
 /// The fleet, and what becomes of it.
 struct Pods {
@@ -35,11 +30,8 @@ impl Pods {
     }
 
     fn json(&mut self, at: u32) -> String {
-        let now = UNIX_EPOCH + Duration::from_micros(NOW.unsigned_abs());
-        let mut pod = fleet::pod(at, self.restarts[at as usize], now);
         self.version += 1;
-        pod["metadata"]["resourceVersion"] = self.version.to_string().into();
-        pod.to_string()
+        json(at, self.restarts[at as usize], self.version)
     }
 
     /// All of them.
@@ -60,58 +52,19 @@ impl Pods {
     }
 }
 
-fn payload(text: &str, event: bool) -> Payload<'_> {
-    Payload { encoding: Encoding::Json, event, bytes: text.as_bytes() }
-}
-
-fn store(detailed: bool) -> Shared {
-    let resource = kinds::find("pods").expect("pods are known");
-    let settings = Sources::default().load().expect("the defaults are right").settings;
-    let store = (resource.store)(&resource.name, &[], &settings.caps);
-    if detailed {
-        store.lock().expect("nobody panics").show_details(Extra::default());
-    }
-    store
-}
-
-fn list(store: &Shared, pods: &[String]) {
-    let mut store = store.lock().expect("nobody panics");
-    store.begin_list(0);
-    for pod in pods {
-        store.list(0, payload(pod, false), NOW).expect("a pod");
-    }
-    store.end_list(0, NOW);
-}
-
 fn apply(store: &Shared, changes: &[String]) {
     let mut store = store.lock().expect("nobody panics");
     for change in changes {
-        black_box(store.apply(Op::Modified, payload(change, true), NOW)).expect("a pod");
+        let bytes = change.as_bytes();
+        let payload = Payload { encoding: Encoding::Json, event: true, bytes };
+        black_box(store.apply(Op::Modified, payload, NOW)).expect("a pod");
     }
-}
-
-/// A scrape, piece by piece, as it is written.
-fn pieces(shown: &Shown, format: Format, gzip: bool) -> impl Iterator<Item = Bytes> {
-    let mut out = Exposition::new(format, &[]);
-    shown.collect(&mut out);
-    out.pieces(gzip)
-}
-
-fn scrape(shown: &Shown, gzip: bool) -> usize {
-    pieces(shown, Format::Text, gzip).map(|piece| piece.len()).sum()
 }
 
 /// What is done with one pod.
 fn one(criterion: &mut Criterion, pods: &mut Pods, listed: &[String]) {
     let mut group = criterion.benchmark_group("pod");
     group.throughput(Throughput::Elements(1));
-    group.bench_function("decode", |bench| {
-        let mut at = 0;
-        bench.iter(|| {
-            at = (at + 1) % listed.len();
-            black_box(kinds::pod::Pod::decode(payload(&listed[at], false))).map(|_| ())
-        });
-    });
     for (name, detailed) in [("change", false), ("change, with a series an object", true)] {
         let filled = store(detailed);
         list(&filled, listed);
@@ -137,14 +90,13 @@ fn one(criterion: &mut Criterion, pods: &mut Pods, listed: &[String]) {
 fn tallies(criterion: &mut Criterion, listed: &[String]) {
     let filled = store(false);
     list(&filled, listed);
-    let shown = Shown(filled);
     let mut group = criterion.benchmark_group("tallies");
     for (name, format) in [("text", Format::Text), ("openmetrics", Format::OpenMetrics)] {
         group.bench_function(name, |bench| {
-            bench.iter(|| pieces(&shown, format, false).map(|piece| piece.len()).sum::<usize>());
+            bench.iter(|| pieces(&filled, format, false).map(|piece| piece.len()).sum::<usize>());
         });
     }
-    group.bench_function("gzip", |bench| bench.iter(|| scrape(&shown, true)));
+    group.bench_function("gzip", |bench| bench.iter(|| scrape(&filled, true)));
     group.finish();
 }
 
@@ -152,21 +104,20 @@ fn tallies(criterion: &mut Criterion, listed: &[String]) {
 fn details(criterion: &mut Criterion, pods: &mut Pods, listed: &[String]) {
     let filled = store(true);
     list(&filled, listed);
-    let shown = Shown(Arc::clone(&filled));
-    check_changes(&shown, &filled, pods);
+    check_changes(&filled, pods);
     let mut group = criterion.benchmark_group("details");
     group.sample_size(10);
-    group.bench_function("plain", |bench| bench.iter(|| scrape(&shown, false)));
-    group.bench_function("gzip, nothing changed", |bench| bench.iter(|| scrape(&shown, true)));
+    group.bench_function("plain", |bench| bench.iter(|| scrape(&filled, false)));
+    group.bench_function("gzip, nothing changed", |bench| bench.iter(|| scrape(&filled, true)));
     group.bench_function("gzip, 5 % changed", |bench| {
         let change = || apply(&filled, &pods.changes());
-        bench.iter_batched(change, |()| scrape(&shown, true), BatchSize::PerIteration);
+        bench.iter_batched(change, |()| scrape(&filled, true), BatchSize::PerIteration);
     });
     group.bench_function("gzip, all new", |bench| {
         let new = || {
             let store = store(true);
             list(&store, listed);
-            Shown(store)
+            store
         };
         bench.iter_batched(new, |new| scrape(&new, true), BatchSize::PerIteration);
     });
@@ -175,8 +126,8 @@ fn details(criterion: &mut Criterion, pods: &mut Pods, listed: &[String]) {
 
 /// So that what is measured as changed has changed: nearly every chunk of objects, in each family
 /// that a restart touches.
-fn check_changes(shown: &Shown, filled: &Shared, pods: &mut Pods) {
-    let look = || pieces(shown, Format::Text, true).collect::<Vec<_>>();
+fn check_changes(filled: &Shared, pods: &mut Pods) {
+    let look = || pieces(filled, Format::Text, true).collect::<Vec<_>>();
     let before = look();
     assert_eq!(before.iter().zip(look()).filter(|(a, b)| **a != *b).count(), 0);
     apply(filled, &pods.changes());
@@ -186,34 +137,12 @@ fn check_changes(shown: &Shown, filled: &Shared, pods: &mut Pods) {
     assert!(before.len() == after.len() && changed > after.len() / 10, "{changed} blocks changed");
 }
 
-/// The compression of one block, and putting blocks together.
-fn blocks(criterion: &mut Criterion, listed: &[String]) {
-    let filled = store(true);
-    list(&filled, &listed[..256]);
-    let texts: Vec<_> = pieces(&Shown(filled), Format::Text, false).collect();
-    let bytes = texts.iter().map(|text| text.len() as u64).sum();
-    let mut group = criterion.benchmark_group("block");
-    group.throughput(Throughput::Bytes(bytes)).sample_size(20);
-    group.bench_function("series", |bench| {
-        bench.iter(|| texts.iter().map(|text| deflate(text).len()).sum::<usize>());
-    });
-    for level in [1, 2, 6] {
-        group.bench_function(format!("zlib level {level}"), |bench| {
-            bench.iter(|| {
-                texts.iter().map(|text| Block::new(text, level).bytes.len()).sum::<usize>()
-            });
-        });
-    }
-    group.finish();
-}
-
 fn benches(criterion: &mut Criterion) {
     let mut pods = Pods::new();
     let listed = pods.list();
     one(criterion, &mut pods, &listed);
     tallies(criterion, &listed);
     details(criterion, &mut pods, &listed);
-    blocks(criterion, &listed);
 }
 
 criterion_group!(path, benches);

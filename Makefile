@@ -86,9 +86,10 @@ conformance: apiserver-assets kube-state-metrics ## Test against a real API serv
 manifests: apiserver-assets ## Render the manifests
 	$(ASSETS)/kubectl kustomize deploy/base
 
-prometheus-test: ## Test dashboard, alerts and scrape with a real Prometheus
+prometheus-test: ## Test dashboard, alerts and scrape with a real Prometheus and other readers
 	tests/prometheus/install $(PROMETHEUS)
-	PATH="$(PROMETHEUS)/usr/bin:$$PATH" KUBETALLY_REQUIRE_PROMETHEUS=1 cargo test --test prometheus
+	PATH="$(PROMETHEUS)/usr/bin:$$PATH" KUBETALLY_REQUIRE=prometheus,promtool,go \
+	  cargo test --test prometheus
 
 ci: ## Run all that a change has to pass
 	.ci/run

@@ -1,8 +1,9 @@
 //! What Prometheus and Grafana make of Kubetally: the dashboard, the alerts and the scrape
-//! configuration that are shipped, by themselves and with a real Prometheus that scrapes the demo.
+//! configuration that are shipped, by themselves and with a real Prometheus that scrapes the demo;
+//! and what other readers of gzip make of a compressed scrape.
 //!
-//! The tests that need `prometheus` and `promtool` on the PATH are reported as ignored where those
-//! are missing, unless `KUBETALLY_REQUIRE_PROMETHEUS` is set: then they fail.
+//! The tests that need a program on the PATH are reported as ignored where it is missing, unless
+//! `KUBETALLY_REQUIRE` names it, as in `prometheus,promtool,go`: then they fail.
 
 use std::{env, path::PathBuf, process::ExitCode};
 
@@ -16,14 +17,18 @@ mod eventually;
 mod http;
 mod live;
 mod names;
+#[path = "../../benches/support/pods.rs"]
+#[expect(dead_code, reason = "benches do more with them")]
+mod pods;
 #[path = "../support/process.rs"]
 mod process;
 mod promql;
 mod promtool;
+mod readers;
 mod server;
 
-/// Set where a missing Prometheus is a failure.
-const REQUIRE: &str = "KUBETALLY_REQUIRE_PROMETHEUS";
+/// Names the programs of which a missing one is a failure.
+const REQUIRE: &str = "KUBETALLY_REQUIRE";
 
 /// A test.
 type Test = fn();
@@ -39,18 +44,11 @@ fn main() -> ExitCode {
             })
         })
         .collect();
-    trials.extend(flat(&[promtool::TESTS, live::TESTS]).map(|(name, test)| {
-        Trial::ignorable_test(name, move || match missing() {
-            None => {
-                test();
-                Ok(Completion::Completed)
-            }
-            Some(program) if env::var_os(REQUIRE).is_some() => {
-                Err(Failed::from(format!("{program} is not on the PATH")))
-            }
-            Some(program) => Ok(Completion::ignored_with(format!("{program} is not on the PATH"))),
-        })
-    }));
+    let with_prometheus = flat(&[promtool::TESTS, live::TESTS]);
+    trials.extend(with_prometheus.map(|test| needing(&["prometheus", "promtool"], test)));
+    for (program, tests) in readers::TESTS {
+        trials.extend(tests.iter().map(|test| needing(std::slice::from_ref(program), *test)));
+    }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -58,11 +56,25 @@ fn flat(modules: &[&[(&'static str, Test)]]) -> impl Iterator<Item = (&'static s
     modules.concat().into_iter()
 }
 
-/// A program that these tests need and that is not there.
-fn missing() -> Option<&'static str> {
+/// A test that these programs are needed for.
+fn needing(programs: &'static [&'static str], (name, test): (&'static str, Test)) -> Trial {
+    Trial::ignorable_test(name, move || {
+        let Some(missing) = programs.iter().find(|program| !is_there(program)) else {
+            test();
+            return Ok(Completion::Completed);
+        };
+        let reason = format!("{missing} is not on the PATH");
+        let required = env::var(REQUIRE).unwrap_or_default();
+        match required.split(',').any(|program| program == *missing) {
+            true => Err(Failed::from(reason)),
+            false => Ok(Completion::ignored_with(reason)),
+        }
+    })
+}
+
+fn is_there(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
-    let there = |program: &&str| env::split_paths(&path).any(|dir| dir.join(program).is_file());
-    ["prometheus", "promtool"].into_iter().find(|program| !there(program))
+    env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }
 
 /// A file of the project.

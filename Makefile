@@ -9,8 +9,13 @@ FUZZ := $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ)/bin/cargo-fuzz
 FUZZ_SECONDS := 60
 PODS := 20000
 PROMETHEUS := $(CACHE)/prometheus
+VALGRIND := $(CACHE)/valgrind
+# One that was only unpacked has to be told where its tools are.
+COUNT := PATH="$(VALGRIND)/usr/bin:$$PATH"; tools=$(VALGRIND)/usr/libexec/valgrind; \
+  if [ -d "$$tools" ]; then export VALGRIND_LIB="$$tools"; fi; \
+  cargo bench --profile measure --bench instructions
 
-.PHONY: help test fmt lint doc docs deny advisories bench microbench instructions instructions-write fuzz fuzz-build apiserver-assets kube-state-metrics conformance manifests prometheus-test ci
+.PHONY: help test fmt lint doc docs deny advisories bench microbench instructions instructions-write valgrind fuzz fuzz-build apiserver-assets kube-state-metrics conformance manifests prometheus-test ci
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -68,11 +73,14 @@ bench: apiserver-assets kube-state-metrics ## Measure at a real API server with 
 microbench: ## Measure the way of an object piece by piece, without a server
 	cargo bench --bench steps --bench path --bench memory
 
-instructions: ## Compare the instructions of that way, as valgrind counts them, with those of before
-	cargo bench --profile measure --bench instructions
+instructions: valgrind ## Compare the instructions of that way, as valgrind counts them, with those of before
+	$(COUNT)
 
-instructions-write: ## Take the instructions of now for those to compare with
-	cargo bench --profile measure --bench instructions -- --write
+instructions-write: valgrind ## Take the instructions of now for those to compare with
+	$(COUNT) -- --write
+
+valgrind:
+	tests/debian/fetch $(VALGRIND) valgrind valgrind
 
 apiserver-assets: ## Build etcd, kube-apiserver and kubectl
 	tests/apiserver/build $(ASSETS)
@@ -87,7 +95,7 @@ manifests: apiserver-assets ## Render the manifests
 	$(ASSETS)/kubectl kustomize deploy/base
 
 prometheus-test: ## Test dashboard, alerts and scrape with a real Prometheus and other readers
-	tests/prometheus/install $(PROMETHEUS)
+	tests/debian/fetch $(PROMETHEUS) prometheus prometheus promtool
 	PATH="$(PROMETHEUS)/usr/bin:$$PATH" KUBETALLY_REQUIRE=prometheus,promtool,go \
 	  cargo test --test prometheus
 

@@ -121,12 +121,17 @@ impl Api {
         if let Some(sender) = held.filter(|sender| !sender.is_closed()) {
             return Ok(sender);
         }
-        let io = TokioIo::new(self.dial(Arc::clone(&self.tls)).await?);
+        let io = TokioIo::new(self.connect().await?);
         let (sender, connection) =
             http2::handshake(TokioExecutor::new(), io).await.map_err(text)?;
         tokio::spawn(connection);
         *self.sender.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
         Ok(sender)
+    }
+
+    /// A connection of its own.
+    pub async fn connect(&self) -> Result<TlsStream<TcpStream>, String> {
+        self.dial(Arc::clone(&self.tls)).await
     }
 
     async fn dial(&self, tls: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, String> {

@@ -10,6 +10,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use kubetally::sim::pki::{Authority, Identity, Validity};
 use rcgen::KeyPair;
+use rustls::ServerConfig;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -142,7 +143,7 @@ impl Cluster {
             program: self.assets.program("kube-apiserver"),
             args: own.into_iter().chain(flags.iter().map(|flag| (*flag).into())).collect(),
             port,
-            ca: self.authority.pem().to_owned(),
+            ca: self.ca().to_owned(),
             admin: self.admin.clone(),
         };
         server.start().await;
@@ -152,6 +153,18 @@ impl Cluster {
     /// The certificate of a user of these groups.
     pub fn user(&self, name: &str, groups: &[&str]) -> Identity {
         self.authority.client(name, groups).expect("a certificate")
+    }
+
+    /// The CA of the API servers, in PEM.
+    pub fn ca(&self) -> &str {
+        self.authority.pem()
+    }
+
+    /// TLS for somebody who is taken for an API server.
+    pub fn server_tls(&self, alpn: &[&str]) -> ServerConfig {
+        let identity = self.authority.server(&["localhost", "127.0.0.1"], Validity::Now);
+        let config = self.authority.server_config(&identity.expect("names"), alpn);
+        config.expect("TLS")
     }
 
     /// Where tests may keep files of their own.

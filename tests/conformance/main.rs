@@ -29,6 +29,7 @@ mod recount;
 mod reference;
 mod scale;
 mod suite;
+mod travels;
 
 use cluster::{Assets, VARIABLE};
 use suite::{Suite, Test};
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         access::TESTS,
         counting::TESTS,
         kinds::TESTS,
+        travels::TESTS,
         scale::TESTS,
         alike::TESTS,
         reference::TESTS,

@@ -1,5 +1,6 @@
 //! The API server's client: where it is, who we are, connections, requests, what its answers mean.
 
+pub mod answer;
 pub mod client;
 pub mod connection;
 pub mod count;
@@ -8,9 +9,11 @@ pub mod discovery;
 pub mod document;
 pub mod endpoint;
 pub mod exec;
+pub mod flow;
 pub mod jwt;
 pub mod kubeconfig;
 pub mod request;
+pub mod skew;
 pub mod source;
 pub mod status;
 pub mod tls;
@@ -56,8 +59,8 @@ label! {
         Get = "get",
         /// POST.
         Create = "create",
-        /// PUT.
-        Update = "update",
+        /// PATCH, by a JSON merge patch (RFC 7386).
+        Patch = "patch",
     }
 }
 
@@ -68,7 +71,16 @@ impl Verb {
         match self {
             Self::List | Self::Watch | Self::Get => Method::GET,
             Self::Create => Method::POST,
-            Self::Update => Method::PUT,
+            Self::Patch => Method::PATCH,
+        }
+    }
+
+    /// The media type of what its requests send.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Patch => "application/merge-patch+json",
+            Self::List | Self::Watch | Self::Get | Self::Create => request::JSON,
         }
     }
 }
@@ -104,6 +116,8 @@ label! {
     pub enum ThrottleSource {
         /// The API server's priority and fairness.
         PriorityAndFairness = "priority_and_fairness",
+        /// The API server's limit on requests at a time, where it has no priority and fairness.
+        MaxInFlight = "max_in_flight",
         /// A watch cache that is not ready yet.
         WatchCacheInit = "watch_cache_init",
         /// Somebody else, a proxy perhaps.

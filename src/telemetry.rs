@@ -142,14 +142,14 @@ impl Telemetry {
         self.0.retries.with_label_values(&[verb.as_str(), resource]).inc();
     }
 
-    /// A 429.
-    pub fn throttled(&self, source: ThrottleSource) {
-        self.0.throttled.with_label_values(&[source.as_str()]).inc();
-    }
-
-    /// The server asked us to wait.
-    pub fn retry_after(&self, wait: Duration) {
-        observe(&self.0.retry_after, &[], wait);
+    /// A refusal: who throttled us, if it is that, and how long the server asks us to wait.
+    pub fn refused(&self, throttle: Option<ThrottleSource>, wait: Option<Duration>) {
+        if let Some(source) = throttle {
+            self.0.throttled.with_label_values(&[source.as_str()]).inc();
+        }
+        if let Some(wait) = wait {
+            observe(&self.0.retry_after, &[], wait);
+        }
     }
 
     /// A Warning header.
@@ -270,10 +270,13 @@ impl Maker<'_> {
         metric: &'static Metric,
         start: impl Fn(&[&str]) -> prometheus::Result<()>,
     ) -> prometheus::Result<()> {
+        if LATE.contains(&metric.name) {
+            return Ok(());
+        }
         let mut series: Vec<Vec<&str>> = vec![vec![]];
         for label in metric.labels {
             let values = match label.values {
-                Values::Fixed(values) if !LATE.contains(&metric.name) => values,
+                Values::Fixed(values) => values,
                 Values::Resources | Values::Asked => self.resources,
                 _ => return Ok(()),
             };

@@ -1,13 +1,9 @@
 //! Requests on connections, counted and timed; a 401 reads the token again and tries once more.
 
 use std::{
-    borrow::Cow,
     collections::HashSet,
     hash::{BuildHasher, RandomState},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -22,9 +18,12 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     Phase, ReloadResult, ReloadTrigger, TransportReason, Verb,
+    answer::Answer,
     connection::{Connection, TransportError},
     endpoint::Endpoint,
+    flow::{Flow, Flows},
     request::{self, Ask, Target},
+    skew::{Estimate, Skew},
     status::{Refusal, refusal},
     tls::Tls,
 };
@@ -48,16 +47,12 @@ pub struct Client {
     /// Where it is and who we are.
     pub endpoint: Endpoint,
     telemetry: Telemetry,
-    skew: Skew,
+    /// What skew is told by: a clock that nobody sets.
+    epoch: Instant,
+    skew: Mutex<Skew>,
+    flows: Mutex<Flows>,
     warned: Mutex<HashSet<u64>>,
     hasher: RandomState,
-}
-
-/// The server's clock against ours.
-#[derive(Debug, Default)]
-struct Skew {
-    /// Server minus ours, in microseconds; `i64::MAX` where it is not known.
-    micros: AtomicI64,
 }
 
 /// What proves who we are: a token, a client certificate, or nothing.
@@ -66,6 +61,14 @@ struct Proof {
     authorization: Option<HeaderValue>,
     /// That of the certificates.
     generation: u64,
+}
+
+/// A request that was answered.
+struct Sent {
+    response: Response<Incoming>,
+    connection: Connection,
+    /// When it was sent, after the dial.
+    at: Instant,
 }
 
 /// Why there is no answer to read.
@@ -77,20 +80,6 @@ pub struct Trouble {
     pub message: String,
 }
 
-/// The body of an answer of status 200 or 201, with the connection it comes on.
-#[derive(Debug)]
-pub struct Answer {
-    encoding: Encoding,
-    body: Incoming,
-    connection: Connection,
-    telemetry: Telemetry,
-    verb: Verb,
-    about: Cow<'static, str>,
-    started: Instant,
-    head: Instant,
-    _flight: Option<crate::telemetry::InFlight>,
-}
-
 impl Client {
     /// A client; nothing is dialled yet.
     #[must_use]
@@ -98,7 +87,9 @@ impl Client {
         Self {
             endpoint,
             telemetry,
-            skew: Skew { micros: AtomicI64::new(i64::MAX) },
+            epoch: Instant::now(),
+            skew: Mutex::default(),
+            flows: Mutex::default(),
             warned: Mutex::default(),
             hasher: RandomState::new(),
         }
@@ -107,7 +98,16 @@ impl Client {
     /// Now by the server's clock, in microseconds since 1970.
     #[must_use]
     pub fn now(&self) -> i64 {
-        self.skew.correct(wall_micros())
+        lock(&self.skew).correct(self.epoch.elapsed(), wall_micros())
+    }
+
+    /// A new connection.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub async fn dial(&self) -> Result<Connection, TransportError> {
+        let dialled = Connection::dial(&self.endpoint, &self.telemetry).await;
+        dialled.inspect_err(|error| self.telemetry.transport_error(error.reason))
     }
 
     /// Sends a list or watch request, on `connection` where it still works, else on a new one. Of
@@ -131,7 +131,7 @@ impl Client {
     ///
     /// # Errors
     /// Where there is no answer of status 200 or 201: what it means and says.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &self,
         ask: &Ask,
         connection: Option<Connection>,
@@ -202,18 +202,19 @@ impl Client {
         let flight = self.telemetry.request_started(verb);
         let started = Instant::now();
         let sent = self.send(proof, ask, connection).await;
-        let (response, connection) = sent.inspect_err(|trouble| {
+        let Sent { response, connection, at } = sent.inspect_err(|trouble| {
             if let FailureKind::Transport(reason) = trouble.failure.kind {
                 self.telemetry.transport_error(reason);
             }
         })?;
         let head = Instant::now();
-        self.telemetry.phase(Phase::FirstByte, head.duration_since(started));
-        self.note_headers(response.headers(), started.elapsed());
+        self.telemetry.phase(Phase::FirstByte, head.duration_since(at));
+        self.note_headers(response.headers(), at, head);
         let status = response.status().as_u16();
         self.telemetry.request_answered(verb, resource, status);
         if !matches!(status, 200 | 201) {
             let trouble = self.refused(status, response).await;
+            self.telemetry.phase(Phase::Body, head.elapsed());
             self.telemetry.request_took(verb, resource, started.elapsed());
             return Err(trouble);
         }
@@ -241,7 +242,7 @@ impl Client {
         proof: &Proof,
         ask: &Ask,
         connection: Option<Connection>,
-    ) -> Result<(Response<Incoming>, Connection), Trouble> {
+    ) -> Result<Sent, Trouble> {
         let path_and_query = &ask.path_and_query;
         let mut connection = match connection {
             Some(connection) => connection,
@@ -264,14 +265,15 @@ impl Client {
             request = request.header(AUTHORIZATION, authorization);
         }
         if !ask.body.is_empty() {
-            request = request.header(CONTENT_TYPE, request::JSON);
+            request = request.header(CONTENT_TYPE, ask.verb.content_type());
         }
         let request = request.body(Full::new(ask.body.clone())).map_err(|error| Trouble {
             failure: Failure { kind: FailureKind::Unsupported, retry_after: None },
             message: format!("no such request can be sent: {error}"),
         })?;
+        let at = Instant::now();
         let response = connection.send(request).await?;
-        Ok((response, connection))
+        Ok(Sent { response, connection, at })
     }
 
     async fn refused(&self, status: u16, response: Response<Incoming>) -> Trouble {
@@ -279,23 +281,32 @@ impl Client {
         // A body that does not come does not matter: the status says enough.
         let body = timeout(REFUSAL_TIME, beginning(body)).await.unwrap_or_default();
         let Refusal { failure, message, throttle } = refusal(status, &head.headers, &body);
-        if let Some(source) = throttle {
-            self.telemetry.throttled(source);
-        }
-        if let Some(wait) = failure.retry_after {
-            self.telemetry.retry_after(wait);
-        }
+        self.telemetry.refused(throttle, failure.retry_after);
         Trouble { failure, message }
     }
 
-    fn note_headers(&self, headers: &HeaderMap, took: Duration) {
+    /// Shows the server's clock against ours.
+    pub(crate) fn show_skew(&self, out: &mut Exposition) {
+        let known = lock(&self.skew).estimate(self.epoch.elapsed(), wall_micros());
+        let Some(Estimate { skew, error }) = known else { return };
+        let labels = [&*self.endpoint.name];
+        let of_micros = |micros: i64| micros as f64 / 1e6;
+        out.sample(&catalogue::API_CLOCK_SKEW_SECONDS, &labels, of_micros(skew));
+        out.sample(&catalogue::API_CLOCK_SKEW_ERROR_SECONDS, &labels, of_micros(error));
+    }
+
+    fn note_headers(&self, headers: &HeaderMap, sent: Instant, received: Instant) {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok());
         if let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) {
-            self.skew.note(date, took);
+            let [sent, received] = [sent, received].map(|at| at.duration_since(self.epoch));
+            lock(&self.skew).note(micros(date) / 1_000_000, sent, received);
+        }
+        if let Some(flow) = Flow::of(headers) {
+            lock(&self.flows).count(flow);
         }
         for warning in headers.get_all(WARNING) {
             self.telemetry.api_warning();
-            let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut warned = lock(&self.warned);
             if warned.len() < WARNINGS && warned.insert(self.hasher.hash_one(warning.as_bytes())) {
                 let text = String::from_utf8_lossy(warning.as_bytes());
                 let text: String = text.chars().take(400).collect();
@@ -305,75 +316,10 @@ impl Client {
     }
 }
 
-impl Skew {
-    /// Compares a Date header, which has whole seconds, with the middle of its request.
-    fn note(&self, date: SystemTime, took: Duration) {
-        let server = micros(date).saturating_add(500_000);
-        let middle = wall_micros() - i64::try_from(took.as_micros() / 2).unwrap_or(0);
-        self.micros.store(server - middle, Ordering::Relaxed);
-    }
-
-    /// Half a second is what a Date header cannot tell; less than one is no skew.
-    fn correct(&self, ours: i64) -> i64 {
-        match self.micros.load(Ordering::Relaxed) {
-            i64::MAX => ours,
-            skew if skew.abs() <= 1_000_000 => ours,
-            skew => ours + skew,
-        }
-    }
-}
-
 impl From<TransportError> for Trouble {
     fn from(error: TransportError) -> Self {
         let kind = FailureKind::Transport(error.reason);
         Self { failure: Failure { kind, retry_after: None }, message: error.message }
-    }
-}
-
-impl Answer {
-    /// How the body is encoded.
-    #[must_use]
-    pub const fn encoding(&self) -> Encoding {
-        self.encoding
-    }
-
-    /// What arrived; `None` at the end.
-    ///
-    /// # Errors
-    /// Where the connection broke in the middle.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, TransportError> {
-        loop {
-            match self.body.frame().await {
-                None => {
-                    self.ended();
-                    return Ok(None);
-                }
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        return Ok(Some(data));
-                    }
-                }
-                Some(Err(error)) => {
-                    let error = self.connection.why(&error).await;
-                    self.ended();
-                    self.telemetry.transport_error(error.reason);
-                    return Err(error);
-                }
-            }
-        }
-    }
-
-    /// The connection, for the next request.
-    #[must_use]
-    pub fn into_connection(self) -> Connection {
-        self.connection
-    }
-
-    fn ended(&self) {
-        if self.verb != Verb::Watch {
-            self.telemetry.phase(Phase::Body, self.head.elapsed());
-            self.telemetry.request_took(self.verb, &self.about, self.started.elapsed());
-        }
     }
 }
 
@@ -401,12 +347,8 @@ impl Collect for Client {
                 out.sample(&catalogue::TLS_NOT_AFTER_TIMESTAMP_SECONDS, &labels, seconds(time));
             }
         }
-        let skew = self.skew.micros.load(Ordering::Relaxed);
-        if skew != i64::MAX {
-            // To half a second, as a Date header tells no more.
-            let halves = (skew + skew.signum() * 250_000) / 500_000;
-            out.sample(&catalogue::API_CLOCK_SKEW_SECONDS, &[], seconds(halves) / 2.0);
-        }
+        lock(&self.flows).collect(out);
+        self.show_skew(out);
     }
 }
 
@@ -435,6 +377,10 @@ fn user_agent() -> String {
         other => other,
     };
     format!("{} ({}/{arch})", request::USER_AGENT, std::env::consts::OS)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn wall_micros() -> i64 {

@@ -129,6 +129,15 @@ impl Connection {
         matches!(self.sender, Sender::Http2(_))
     }
 
+    /// Whether it is not known to have ended.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        match &self.sender {
+            Sender::Http1(sender) => !sender.is_closed(),
+            Sender::Http2(sender) => !sender.is_closed(),
+        }
+    }
+
     /// Sends a request and gives its answer's head.
     ///
     /// # Errors

@@ -1,13 +1,14 @@
 //! Small JSON documents, read whole: discovery, reviews, probes.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Verb,
-    client::{Answer, Client, Trouble},
+    answer::Answer,
+    client::{Client, Trouble},
     connection::Connection,
     request::{Ask, JSON},
 };
@@ -28,7 +29,7 @@ impl Ask {
         }
     }
 
-    /// POST or PUT of an object.
+    /// POST or PATCH of an object.
     pub fn send(
         verb: Verb,
         about: impl Into<Cow<'static, str>>,
@@ -41,7 +42,29 @@ impl Ask {
     }
 }
 
+/// A whole answer.
+#[derive(Debug)]
+pub struct Whole {
+    /// Its body.
+    pub body: Bytes,
+    /// How long its attempt took, the dial included where there was one.
+    pub took: Duration,
+    /// The connection, for the next request.
+    pub connection: Connection,
+}
+
 impl Client {
+    /// A whole answer of at most 4 MiB.
+    ///
+    /// # Errors
+    /// Where there is no answer of status 200 or 201, or it is longer.
+    pub async fn whole(&self, ask: &Ask, connection: Option<Connection>) -> Result<Whole, Trouble> {
+        let mut answer = self.ask(ask, connection).await?;
+        let body = body(&mut answer).await?;
+        let took = answer.started().elapsed();
+        Ok(Whole { body, took, connection: answer.into_connection() })
+    }
+
     /// The document that answers a request, and the connection for the next.
     ///
     /// # Errors
@@ -51,15 +74,14 @@ impl Client {
         ask: &Ask,
         connection: Option<Connection>,
     ) -> Result<(T, Connection), Trouble> {
-        let mut answer = self.ask(ask, connection).await?;
-        let body = whole(&mut answer).await?;
+        let Whole { body, connection, .. } = self.whole(ask, connection).await?;
         let document = serde_json::from_slice(&body)
             .map_err(|error| unreadable(&format!("not as expected: {error}")))?;
-        Ok((document, answer.into_connection()))
+        Ok((document, connection))
     }
 }
 
-async fn whole(answer: &mut Answer) -> Result<Bytes, Trouble> {
+async fn body(answer: &mut Answer) -> Result<Bytes, Trouble> {
     let mut body = BytesMut::new();
     while let Some(bytes) = answer.chunk().await? {
         body.extend_from_slice(&bytes);

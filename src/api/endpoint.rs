@@ -3,6 +3,7 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
@@ -14,6 +15,9 @@ use super::{
 
 /// Where a pod finds its service account.
 pub const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// The name of the API server that is watched.
+pub const DEFAULT: &str = "default";
 
 /// Why there is no API server to talk to.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +53,14 @@ pub enum FindError {
          credentials"
     )]
     PlainHttp {
+        /// The address.
+        url: String,
+        /// Who says so.
+        origin: String,
+    },
+    /// One server of the cluster would be spoken to as the other is not.
+    #[error("{origin}: {url} and the API server that is watched are not both https or both http")]
+    OtherScheme {
         /// The address.
         url: String,
         /// Who says so.
@@ -101,6 +113,9 @@ pub struct Url {
 /// An API server and our credentials for it.
 #[derive(Debug)]
 pub struct Endpoint {
+    /// Its name among those of the cluster, as a label shows it: `default` of the one that is
+    /// watched.
+    pub name: String,
     /// Its address.
     pub url: Url,
     /// For people: who told us.
@@ -110,7 +125,7 @@ pub struct Endpoint {
     /// The kubeconfig's name for us.
     pub user: Option<String>,
     /// Our token.
-    pub credentials: Credentials,
+    pub credentials: Arc<Credentials>,
     /// How to speak TLS; `None` for plain http.
     pub tls: Option<Tls>,
 }
@@ -171,7 +186,30 @@ impl Endpoint {
             .map_err(|error| FindError::Credentials { origin: origin.clone(), error })?;
         let tls = url.tls.then(|| Tls::new(options, &url.host)).transpose();
         let tls = tls.map_err(|error| FindError::Tls { origin: origin.clone(), error })?;
-        Ok(Self { url, origin, namespace, user, credentials, tls })
+        let (name, credentials) = (DEFAULT.into(), Arc::new(credentials));
+        Ok(Self { name, url, origin, namespace, user, credentials, tls })
+    }
+
+    /// Another server of the same cluster, with the same credentials; its certificate is verified
+    /// by the name given, or by the one that this one's is.
+    ///
+    /// # Errors
+    /// Where the credentials would travel in the clear, or the name is none.
+    pub fn beside(
+        &self,
+        name: &str,
+        url: Url,
+        server_name: Option<&str>,
+    ) -> Result<Self, FindError> {
+        let origin = format!("the endpoint {name}");
+        if url.tls != self.tls.is_some() {
+            return Err(FindError::OtherScheme { url: url.to_string(), origin });
+        }
+        let tls = self.tls.as_ref().map(|tls| tls.beside(server_name)).transpose();
+        let tls = tls.map_err(|error| FindError::Tls { origin: origin.clone(), error })?;
+        let (namespace, user) = (self.namespace.clone(), self.user.clone());
+        let credentials = Arc::clone(&self.credentials);
+        Ok(Self { name: name.into(), url, origin, namespace, user, credentials, tls })
     }
 
     /// Whom our credentials say we are, without asking the server.
@@ -250,7 +288,10 @@ impl Lookup<'_> {
 impl Url {
     /// Reads `https://host:port/path`; without a scheme it is http for client-go, and here an
     /// error, as nobody means that.
-    fn parse(text: &str) -> Result<Self, &'static str> {
+    ///
+    /// # Errors
+    /// Why it is no address.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
         let (tls, rest) = match text.split_once("://") {
             Some(("https", rest)) => (true, rest),
             Some(("http", rest)) => (false, rest),

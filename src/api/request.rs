@@ -62,6 +62,12 @@ impl Target {
         }
     }
 
+    /// Whether it is some of the objects there are, by a selector.
+    #[must_use]
+    pub const fn is_selective(&self) -> bool {
+        self.label_selector.is_some() || self.field_selector.is_some()
+    }
+
     /// For people: a 404 says that there is no such resource, in words that do not tell which.
     #[must_use]
     pub fn absent(&self, trouble: Trouble) -> Trouble {

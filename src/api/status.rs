@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, header::RETRY_AFTER};
 
-use super::ThrottleSource;
+use super::{ThrottleSource, flow::Flow};
 use crate::{
     watch::machine::{Failure, FailureKind},
     wire::{
@@ -39,6 +39,11 @@ pub fn refusal(http: u16, headers: &HeaderMap, body: &[u8]) -> Refusal {
     let header = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let mut refusal =
         event(&Status { code: if status.code == 0 { http } else { status.code }, ..status });
+    // The API server has the same words for both, but only one of them classifies requests.
+    if refusal.throttle == Some(ThrottleSource::PriorityAndFairness) && Flow::of(headers).is_none()
+    {
+        refusal.throttle = Some(ThrottleSource::MaxInFlight);
+    }
     if let Some(seconds) = header {
         refusal.failure.retry_after = Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
     }
@@ -101,7 +106,7 @@ pub(super) fn text(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderName, HeaderValue};
     use rstest::rstest;
 
     use super::*;
@@ -144,12 +149,27 @@ mod tests {
         assert_eq!(refusal.failure.retry_after, expected.map(Duration::from_secs));
     }
 
+    /// Those of an answer to a request that priority and fairness has classified.
+    fn classified() -> HeaderMap {
+        let flow = ["x-kubernetes-pf-flowschema-uid", "x-kubernetes-pf-prioritylevel-uid"];
+        flow.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("1")))
+            .into_iter()
+            .collect()
+    }
+
     #[rstest]
     #[case("Too many requests, please try again later.", ThrottleSource::PriorityAndFairness)]
     #[case(r#"{"kind":"Status","message":"storage is (re)initializing","reason":"TooManyRequests","details":{"retryAfterSeconds":9},"code":429}"#, ThrottleSource::WatchCacheInit)]
     #[case("slow down", ThrottleSource::Unknown)]
     fn throttlers(#[case] body: &str, #[case] expected: ThrottleSource) {
-        assert_eq!(refusal(429, &HeaderMap::new(), body.as_bytes()).throttle, Some(expected));
+        assert_eq!(refusal(429, &classified(), body.as_bytes()).throttle, Some(expected));
+    }
+
+    #[test]
+    fn what_nobody_classified_is_not_throttled_by_priority_and_fairness() {
+        let body = b"Too many requests, please try again later.";
+        let refusal = refusal(429, &HeaderMap::new(), body);
+        assert_eq!(refusal.throttle, Some(ThrottleSource::MaxInFlight));
     }
 
     #[test]

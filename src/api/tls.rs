@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use explain::{Problem, explain};
 use rustls::{
     ClientConfig, RootCertStore,
-    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    client::{Resumption, WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
@@ -64,18 +64,31 @@ pub struct Options {
 /// TLS as it is in force; files are read again by [`Tls::reload`].
 #[derive(Debug)]
 pub struct Tls {
-    options: Options,
+    shared: Arc<Shared>,
     name: ServerName<'static>,
     seen: Arc<verify::Seen>,
+}
+
+/// What several servers of one cluster have in common.
+#[derive(Debug)]
+struct Shared {
+    options: Options,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    config: Arc<ClientConfig>,
+    config: Arc<Verified>,
     /// What the files held, to tell a change.
     material: Material,
     generation: u64,
+}
+
+/// What to shake hands with, and the verifier in it.
+#[derive(Clone, Debug)]
+struct Verified {
+    config: ClientConfig,
+    verifier: Arc<dyn ServerCertVerifier>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,20 +113,30 @@ impl Tls {
     /// # Errors
     /// Where a file cannot be read or holds nothing usable.
     pub fn new(options: Options, host: &str) -> Result<Self, TlsError> {
-        let name = options.server_name.as_deref().unwrap_or(host);
-        let name =
-            ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.into()))?;
-        let seen = Arc::<verify::Seen>::default();
+        let name = server_name(options.server_name.as_deref().unwrap_or(host))?;
         let material = Material::read(&options)?;
-        let config = Arc::new(config(&options, &material, &seen)?);
+        let config = Arc::new(config(&options, &material)?);
         let state = Mutex::new(State { config, material, generation: 0 });
-        Ok(Self { options, name, seen, state })
+        Ok(Self { shared: Arc::new(Shared { options, state }), name, seen: Arc::default() })
+    }
+
+    /// TLS to another server of the same cluster: the same CA and client certificate, also after
+    /// they are read again. It is verified by this name, or by the one that this one is.
+    ///
+    /// # Errors
+    /// Where that is no name.
+    pub fn beside(&self, name: Option<&str>) -> Result<Self, TlsError> {
+        let name = name.map(server_name).transpose()?.unwrap_or_else(|| self.name.clone());
+        Ok(Self { shared: Arc::clone(&self.shared), name, seen: Arc::default() })
     }
 
     /// What to shake hands with, and the name to verify.
     #[must_use]
     pub fn connector(&self) -> (Arc<ClientConfig>, ServerName<'static>) {
-        (Arc::clone(&self.state().config), self.name.clone())
+        let Verified { mut config, verifier } = Verified::clone(&self.state().config);
+        let recording = Recording::new(verifier, Arc::clone(&self.seen));
+        config.dangerous().set_certificate_verifier(Arc::new(recording));
+        (Arc::new(config), self.name.clone())
     }
 
     /// Reads the files again; `None` where there is none to read. What cannot be used changes
@@ -122,7 +145,7 @@ impl Tls {
     /// # Errors
     /// Where a file holds nothing usable any more; the last good one stays.
     pub fn reload(&self) -> Option<Result<ReloadResult, TlsError>> {
-        let Options { ca, client, .. } = &self.options;
+        let Options { ca, client, .. } = &self.shared.options;
         let mut sources = ca.iter().chain(client.iter().flat_map(|(cert, key)| [cert, key]));
         if !sources.any(Source::changes) {
             return None;
@@ -135,13 +158,13 @@ impl Tls {
     }
 
     fn reload_ca(&self) -> Result<ReloadResult, TlsError> {
-        let Some(source) = &self.options.ca else { return Ok(ReloadResult::Unchanged) };
+        let Some(source) = &self.shared.options.ca else { return Ok(ReloadResult::Unchanged) };
         let ca = read("the CA", source)?;
         self.replace(|material| material.ca = Some(ca))
     }
 
     fn reload_client(&self) -> Result<ReloadResult, TlsError> {
-        let Some(sources) = &self.options.client else { return Ok(ReloadResult::Unchanged) };
+        let Some(sources) = &self.shared.options.client else { return Ok(ReloadResult::Unchanged) };
         let client = read_client(sources)?;
         self.replace(|material| material.client = Some(client))
     }
@@ -162,7 +185,7 @@ impl Tls {
         if state.material == material {
             return Ok(ReloadResult::Unchanged);
         }
-        let config = Arc::new(config(&self.options, &material, &self.seen)?);
+        let config = Arc::new(config(&self.shared.options, &material)?);
         *state = State { config, material, generation: state.generation + 1 };
         Ok(ReloadResult::Rotated)
     }
@@ -175,8 +198,8 @@ impl Tls {
 
     /// Whether the server's certificate is believed unseen.
     #[must_use]
-    pub const fn is_insecure(&self) -> bool {
-        self.options.insecure
+    pub fn is_insecure(&self) -> bool {
+        self.shared.options.insecure
     }
 
     /// When the server's certificate ends, in seconds since 1970, once one was seen.
@@ -228,7 +251,7 @@ impl Tls {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -281,16 +304,17 @@ fn read(what: &'static str, source: &Source) -> Result<Vec<u8>, TlsError> {
     source.read().map_err(|error| TlsError::Read { what, source_of: source.to_string(), error })
 }
 
-fn config(
-    options: &Options,
-    material: &Material,
-    seen: &Arc<verify::Seen>,
-) -> Result<ClientConfig, TlsError> {
+fn server_name(name: &str) -> Result<ServerName<'static>, TlsError> {
+    ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.into()))
+}
+
+fn config(options: &Options, material: &Material) -> Result<Verified, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    let verifier = verifier(options, material, Arc::clone(&provider))?;
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(verifier(options, material, provider, seen)?);
+        .with_custom_certificate_verifier(Arc::clone(&verifier));
     let mut config = match &material.client {
         Some((chain, secret)) => {
             let given = Source::Data(Vec::new());
@@ -308,26 +332,24 @@ fn config(
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    // A resumed session shows no certificate: one that has expired since would go unseen. Dials
+    // are rare enough for a whole handshake each.
+    config.resumption = Resumption::disabled();
+    Ok(Verified { config, verifier })
 }
 
-/// The verifier: webpki against the cluster's CA alone, watched by one that notes what it saw.
+/// The verifier: webpki against the cluster's CA alone.
 fn verifier(
     options: &Options,
     material: &Material,
     provider: Arc<CryptoProvider>,
-    seen: &Arc<verify::Seen>,
 ) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
-    let inner: Arc<dyn ServerCertVerifier> = match options.insecure {
-        true => Arc::new(Unverified::new(provider)),
-        false => {
-            let roots = Arc::new(roots(options, material)?);
-            WebPkiServerVerifier::builder_with_provider(roots, provider)
-                .build()
-                .map_err(|why| rustls::Error::General(why.to_string()))?
-        }
-    };
-    Ok(Arc::new(Recording::new(inner, Arc::clone(seen))))
+    if options.insecure {
+        return Ok(Arc::new(Unverified::new(provider)));
+    }
+    let roots = Arc::new(roots(options, material)?);
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
+    Ok(verifier.map_err(|why| rustls::Error::General(why.to_string()))?)
 }
 
 fn roots(options: &Options, material: &Material) -> Result<RootCertStore, TlsError> {

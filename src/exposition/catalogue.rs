@@ -57,6 +57,8 @@ pub enum Values {
     ReasonsBeside(&'static [&'static str]),
     /// Nodes, up to the cap of the settings, then `_other`.
     Nodes,
+    /// So many at most: names that are configured, or first come.
+    AtMost(usize),
     /// One value a process, such as a version.
     One,
 }
@@ -73,6 +75,7 @@ impl Values {
             Self::Namespaces => caps.namespaces + 1,
             Self::Reasons => caps.reasons + 1,
             Self::Nodes => caps.nodes + 1,
+            Self::AtMost(values) => values,
             Self::One => 1,
         }
     }

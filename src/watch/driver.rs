@@ -22,7 +22,8 @@ use super::{
 use crate::{
     api::{
         TransportReason,
-        client::{Answer, Client, silent},
+        answer::Answer,
+        client::{Client, silent},
         connection::{Connection, TransportError},
         request::Target,
         status,
@@ -155,7 +156,6 @@ impl Watcher {
     }
 
     async fn open(&mut self, request: Request) {
-        let began = Instant::now();
         // Pages share a connection; a watch has its own.
         let spare = self.spare.take().filter(|_| matches!(request, Request::Page { .. }));
         let Parts { client, target, .. } = &self.parts;
@@ -166,7 +166,7 @@ impl Watcher {
                 let reader = match request {
                     Request::Page { .. } => Reader::List(Items::new(answer.encoding(), LARGEST)),
                     Request::Stream { .. } | Request::Watch { .. } => {
-                        self.parts.telemetry.watch_start(self.resource(), began.elapsed());
+                        self.parts.telemetry.watch_start(self.resource(), answer.opened_in());
                         Reader::Watch(Events::new(answer.encoding(), LARGEST))
                     }
                 };
@@ -194,6 +194,7 @@ impl Watcher {
         let listing = self.machine.listing();
         self.input(Input::Timer);
         if listing && !self.machine.listing() {
+            self.parts.telemetry.transport_error(TransportReason::ReadTimeout);
             let kind = FailureKind::Transport(TransportReason::ReadTimeout);
             self.tell(kind, "the server has sent nothing for too long");
         }
@@ -301,6 +302,7 @@ impl Watcher {
             Notification::Error(status) => {
                 batch.ops[Op::Error as usize] += 1;
                 let refusal = status::event(&status);
+                self.parts.telemetry.refused(refusal.throttle, refusal.failure.retry_after);
                 let open = self.step(Input::Failed(refusal.failure), store);
                 self.tell(refusal.failure.kind, &refusal.message);
                 Ok(open)
@@ -321,7 +323,8 @@ impl Watcher {
             return store.list(self.parts.scope, payload, now).map(|()| 0);
         }
         let applied = store.apply(op, payload, now)?;
-        if op == Op::Added && applied.created > 0 {
+        // What a selector begins to select may be old.
+        if op == Op::Added && applied.created > 0 && !self.parts.target.is_selective() {
             // Creation has whole seconds.
             let lag = (now - applied.created * 1_000_000).max(0).unsigned_abs();
             let lag = Duration::from_micros(lag).as_secs_f64();

@@ -139,8 +139,8 @@ fn telemetry() -> Telemetry {
     telemetry.transport_error(TransportReason::Reset);
     telemetry.phase(Phase::Tls, millis(12));
     telemetry.retry(Verb::List, "events");
-    telemetry.throttled(ThrottleSource::PriorityAndFairness);
-    telemetry.retry_after(Duration::from_secs(1));
+    let throttle = Some(ThrottleSource::PriorityAndFairness);
+    telemetry.refused(throttle, Some(Duration::from_secs(1)));
     telemetry.api_warning();
     telemetry.watch_start("pods", millis(3));
     telemetry.watch_sync("pods", SyncMode::Stream, millis(40));

@@ -9,6 +9,8 @@ const PURE: &[(&str, &[&str])] = &[
     ("kinds", &["config::settings", "exposition", "label", "store", "watch::", "wire"]),
     ("store", &["config::settings", "exposition", "watch::", "wire"]),
     ("exposition", &["api::", "config::settings", "kinds", "watch::"]),
+    ("api::skew", &[]),
+    ("api::flow", &["exposition"]),
     ("watch::machine", &["api::", "watch::", "watch::backoff"]),
     ("watch::backoff", &[]),
 ];

@@ -31,6 +31,8 @@ mod mixin;
 /// Any history against a naive API server.
 mod model;
 mod oracle;
+/// The server's clock, and what else its answers say of it.
+mod probes;
 /// The simulated server says what a real one says.
 mod recordings;
 /// What a real API server said is read as it should be.

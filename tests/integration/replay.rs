@@ -361,7 +361,7 @@ fn every_refusal_is_understood() {
         assert_eq!(refusal.failure.kind, kind, "{name}");
         assert_eq!(refusal.failure.retry_after.map(|wait| wait.as_secs()), wait, "{name}");
         assert!(!refusal.message.is_empty() && refusal.message.len() <= 400, "{name}");
-        let throttle = (kind == Kind::Throttled).then_some(ThrottleSource::PriorityAndFairness);
+        let throttle = (kind == Kind::Throttled).then_some(ThrottleSource::MaxInFlight);
         assert_eq!(refusal.throttle, throttle, "{name}");
         // What was refused is no list either.
         assert!(items(body, LIMIT).is_err(), "{name}");

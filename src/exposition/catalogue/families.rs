@@ -48,6 +48,9 @@ const PHASE_OF_REQUEST: Label = label("phase", Values::Fixed(RequestPhase::VALUE
 const CODE: Label = label("code", Values::Fixed(CODES));
 const TRANSPORT_REASON: Label = label("reason", Values::Fixed(TransportReason::VALUES));
 const THROTTLE: Label = label("source", Values::Fixed(ThrottleSource::VALUES));
+const FLOW_SCHEMA: Label = label("flow_schema", Values::AtMost(FLOWS + 1));
+const PRIORITY_LEVEL: Label = label("priority_level", Values::One);
+const ENDPOINT: Label = label("endpoint", Values::AtMost(ENDPOINTS));
 const ACTIVITY: Label = label("kind", Values::Fixed(Activity::VALUES));
 const MODE: Label = label("mode", Values::Fixed(SyncMode::VALUES));
 const END: Label = label("cause", Values::Fixed(EndCause::VALUES));
@@ -63,6 +66,11 @@ const VERSION: Label = label("version", Values::One);
 const REVISION: Label = label("revision", Values::One);
 const RELOAD: Label = label("result", Values::Fixed(&["success", "error"]));
 const ENCODING: Label = label("encoding", Values::Fixed(&["identity", "gzip"]));
+
+/// How many flows of priority and fairness are shown by their UIDs.
+pub const FLOWS: usize = 8;
+/// How many API servers can be probed, the one that is watched among them.
+pub const ENDPOINTS: usize = 9;
 
 /// The families with capped labels.
 const CAPPED: &[&str] = &[
@@ -185,9 +193,9 @@ families! {
 
     // The API client
     API_REQUEST_DURATION_SECONDS, "kubetally_api_request_duration_seconds", REQUESTS, [VERB, ASKED],
-        "Time of one attempt to its last byte, of a watch to its headers, without backoff and retries.";
+        "Time of one attempt from its dial, where it needs one, to its last byte, of a watch to its headers; without backoff and retries.";
     API_REQUEST_PHASE_DURATION_SECONDS, "kubetally_api_request_phase_duration_seconds", REQUESTS, [PHASE_OF_REQUEST],
-        "Time of one part of an attempt.";
+        "Time of one part of an attempt: first_byte is from the request to the head of its answer, body the rest of it.";
     API_REQUESTS_TOTAL, "kubetally_api_requests_total", COUNTER, [VERB, ASKED, CODE],
         "Attempts that were answered, by HTTP status.";
     API_TRANSPORT_ERRORS_TOTAL, "kubetally_api_transport_errors_total", COUNTER, [TRANSPORT_REASON],
@@ -200,8 +208,12 @@ families! {
         "How long the server asked to wait.";
     API_REQUESTS_IN_FLIGHT, "kubetally_api_requests_in_flight", GAUGE, [VERB],
         "Requests waiting for their answer; of watches, for its headers.";
-    API_CLOCK_SKEW_SECONDS, "kubetally_api_clock_skew_seconds", GAUGE, [],
-        "The server's clock minus ours, to the second: its Date header against the middle of the request.";
+    API_FLOW_REQUESTS_TOTAL, "kubetally_api_flow_requests_total", COUNTER, [FLOW_SCHEMA, PRIORITY_LEVEL],
+        "Answers by the flow that priority and fairness put the request into: the UIDs of flow schema and priority level, _other beyond eight.";
+    API_CLOCK_SKEW_SECONDS, "kubetally_api_clock_skew_seconds", GAUGE, [ENDPOINT],
+        "The server's clock minus ours, by the Date headers of its answers; to be believed as far as the error allows.";
+    API_CLOCK_SKEW_ERROR_SECONDS, "kubetally_api_clock_skew_error_seconds", GAUGE, [ENDPOINT],
+        "How far the clock skew can be from what is shown, to either side.";
     API_WARNINGS_TOTAL, "kubetally_api_warnings_total", COUNTER, [],
         "Warning headers received.";
 
@@ -213,7 +225,7 @@ families! {
     WATCH_LAST_ACTIVITY_TIMESTAMP_SECONDS, "kubetally_watch_last_activity_timestamp_seconds", GAUGE, [RESOURCE, ACTIVITY],
         "When the watch last proved to be alive, of several the one silent for longest.";
     WATCH_START_DURATION_SECONDS, "kubetally_watch_start_duration_seconds", REQUESTS, [RESOURCE],
-        "Time from a watch's request to its headers.";
+        "Time of one attempt to open a watch, from its dial to its headers.";
     WATCH_SYNC_DURATION_SECONDS, "kubetally_watch_sync_duration_seconds", REQUESTS, [RESOURCE, MODE],
         "Time from the start of a list to its complete state.";
     WATCH_STREAM_DURATION_SECONDS, "kubetally_watch_stream_duration_seconds", STREAMS, [RESOURCE],
@@ -225,7 +237,7 @@ families! {
     WATCH_NOTIFICATIONS_TOTAL, "kubetally_watch_notifications_total", COUNTER, [RESOURCE, OP],
         "Notifications of watch streams decoded.";
     WATCH_DELIVERY_LAG_SECONDS, "kubetally_watch_delivery_lag_seconds", LAGS, [RESOURCE],
-        "Time from an object's creation to its receipt on a live watch, by the server's clock, to the second.";
+        "Time from an object's creation to its receipt on a live watch, by the server's clock, to the second; not of what a selector selects.";
     WATCH_APPLY_DURATION_SECONDS, "kubetally_watch_apply_duration_seconds", APPLIES, [RESOURCE],
         "Time to decode and count the notifications that arrived together.";
 

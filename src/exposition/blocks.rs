@@ -97,18 +97,12 @@ impl Details {
     fn put(&mut self, slot: Slot, record: Option<Record>) {
         let (chunk, at) = slot.parts();
         let Some(chunk) = self.chunks.get_mut(chunk) else { return };
-        let record = record.map(|record| self.texts.share(&record));
-        let changed = match (&chunk.records[at], &record) {
-            (Some(old), Some(new)) => old.changed(new, self.texts.all()),
-            _ => u128::MAX,
-        };
+        let (record, changed) = self.texts.exchange(chunk.records[at].as_ref(), record.as_ref());
         if changed == 0 {
-            return record.iter().for_each(|record| self.texts.forget(record));
+            return;
         }
         let chunk = Arc::make_mut(chunk);
-        if let Some(old) = std::mem::replace(&mut chunk.records[at], record) {
-            self.texts.forget(&old);
-        }
+        chunk.records[at] = record;
         for (family, block) in chunk.blocks.iter_mut().enumerate() {
             if changed & (1 << family) != 0 {
                 *block = OnceLock::new();

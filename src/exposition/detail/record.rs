@@ -26,6 +26,19 @@ enum Held<'a> {
     Packed(&'a [u8]),
 }
 
+/// Labels as they stand in a record.
+#[derive(Clone, Copy)]
+pub(super) struct Labels<'a>(&'a [u8]);
+
+/// A sample as it stands in a record.
+pub(super) struct Sample<'a> {
+    pub(super) family: u8,
+    /// Those beside the object's own.
+    pub(super) labels: Labels<'a>,
+    pub(super) value: f64,
+    next: usize,
+}
+
 const OWN: usize = 0;
 const SHARED: usize = 1;
 const PACKED: usize = 2;
@@ -56,7 +69,7 @@ impl Record {
     /// Where its first sample stands.
     #[must_use]
     pub fn first(&self) -> usize {
-        self.pieces(0, |_| {})
+        pieces(&self.0, 0, |_| {})
     }
 
     /// Writes the samples of a family, which stand at `at` or behind it; gives where those of the
@@ -73,8 +86,8 @@ impl Record {
             if sample.family == family {
                 out.extend_from_slice(name.as_bytes());
                 let open = out.len();
-                self.write_labels(0, texts, out);
-                self.write_labels(at + 1, texts, out);
+                write_labels(&self.0, 0, texts, out);
+                write_labels(&self.0, at + 1, texts, out);
                 // They begin with a comma.
                 match out.get_mut(open) {
                     Some(comma) => *comma = b'{',
@@ -89,126 +102,77 @@ impl Record {
         at
     }
 
-    fn write_labels(&self, at: usize, texts: &[Arc<[u8]>], out: &mut Vec<u8>) {
-        self.pieces(at, |piece| match piece {
-            Held::Own(text) => out.extend_from_slice(text),
-            Held::Shared(number) => {
-                out.extend_from_slice(texts.get(number as usize).map_or(&[], |text| text));
-            }
-            Held::Packed(bytes) => {
-                let digit = |digit: u8| b"0123456789abcdef"[usize::from(digit & 0xf)];
-                out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]));
-            }
-        });
-    }
-
-    /// The families in which it reads otherwise than another record, a bit each.
-    #[must_use]
-    pub fn changed(&self, other: &Self, texts: &[Arc<[u8]>]) -> u128 {
-        let (mut a, mut b) = (self.first(), other.first());
-        let own = |record: &Self| {
-            let mut out = Vec::new();
-            record.write_labels(0, texts, &mut out);
-            out
-        };
-        if self.0[..a] != other.0[..b] && own(self) != own(other) {
-            return u128::MAX;
-        }
-        let mut changed = 0;
-        loop {
-            let family = match (self.0.get(a), other.0.get(b)) {
-                (None, None) => return changed,
-                (Some(one), None) | (None, Some(one)) => *one,
-                (Some(left), Some(right)) => *left.min(right),
-            };
-            let text = |record: &Self, at| {
-                let mut out = Vec::new();
-                record.write(family, "", at, texts, &mut out);
-                out
-            };
-            let (left, right) = (self.skip(family, a), other.skip(family, b));
-            if self.0[a..left] != other.0[b..right] && text(self, a) != text(other, b) {
-                changed |= 1 << family;
-            }
-            (a, b) = (left, right);
-        }
-    }
-
-    /// Where the samples behind those of a family begin.
-    fn skip(&self, family: u8, mut at: usize) -> usize {
-        while let Some(sample) = self.read(at).filter(|sample| sample.family <= family) {
-            at = sample.next;
-        }
-        at
-    }
-
-    fn read(&self, at: usize) -> Option<Sample> {
+    fn read(&self, at: usize) -> Option<Sample<'_>> {
         let family = *self.0.get(at)?;
-        let (value, next) = unpack(&self.0, self.pieces(at + 1, |_| {}));
-        Some(Sample { family, value, next })
+        let end = pieces(&self.0, at + 1, |_| {});
+        let (value, next) = unpack(&self.0, end);
+        Some(Sample { family, labels: Labels(self.0.get(at + 1..end)?), value, next })
     }
 
-    /// Goes through the pieces of the labels at a place; gives the place behind them.
-    fn pieces<'a>(&'a self, mut at: usize, mut each: impl FnMut(Held<'a>)) -> usize {
-        loop {
-            let (head, from) = read_number(&self.0, at);
-            let (n, kind, more) = (head >> 3, head >> 1 & 3, head & 1 == 1);
-            let length = if kind == SHARED { 0 } else { n };
-            at = from + length;
-            let bytes = self.0.get(from..at).unwrap_or_default();
-            match kind {
-                // Labels without text are one piece too.
-                OWN => each(Held::Own(bytes)),
-                SHARED => each(Held::Shared(n as u32)),
-                _ => each(Held::Packed(bytes)),
-            }
-            if !more {
-                return at;
-            }
-        }
+    /// The object's own labels.
+    pub(super) fn own(&self) -> Labels<'_> {
+        Labels(self.0.get(..self.first()).unwrap_or_default())
     }
 
-    /// The same with its labels in other pieces; `labels` writes a text in pieces.
-    pub(super) fn rewritten(
-        &self,
-        texts: &[Arc<[u8]>],
-        mut labels: impl FnMut(&mut Vec<u8>, &[u8]),
-    ) -> Self {
-        let mut out = Vec::with_capacity(self.size());
-        let mut text = Vec::new();
-        self.write_labels(0, texts, &mut text);
-        labels(&mut out, &text);
+    /// Its samples in their order, which is that of the families.
+    pub(super) fn samples(&self) -> impl Iterator<Item = Sample<'_>> {
         let mut at = self.first();
-        while let Some(sample) = self.read(at) {
-            text.clear();
-            self.write_labels(at + 1, texts, &mut text);
-            out.push(sample.family);
-            labels(&mut out, &text);
-            pack(&mut out, sample.value);
-            at = sample.next;
-        }
-        Self::from(out)
+        std::iter::from_fn(move || self.read(at).inspect(|sample| at = sample.next))
+    }
+}
+
+impl<'a> Labels<'a> {
+    /// As they stand in the record.
+    pub(super) const fn bytes(self) -> &'a [u8] {
+        self.0
     }
 
-    /// The numbers of the texts that it shares, each as often as it has it.
-    pub(super) fn shared(&self, mut each: impl FnMut(u32)) {
-        let mut number = |piece: Held<'_>| {
+    /// Their text. `texts` are those that the pieces share.
+    pub(super) fn write(self, texts: &[Arc<[u8]>], out: &mut Vec<u8>) {
+        write_labels(self.0, 0, texts, out);
+    }
+
+    /// The numbers of the texts that they share, each as often as it is there.
+    pub(super) fn shared(self, mut each: impl FnMut(u32)) {
+        pieces(self.0, 0, |piece| {
             if let Held::Shared(number) = piece {
                 each(number);
             }
-        };
-        let mut at = self.pieces(0, &mut number);
-        while let Some(sample) = self.read(at) {
-            self.pieces(at + 1, &mut number);
-            at = sample.next;
+        });
+    }
+}
+
+/// Goes through the pieces of the labels at a place; gives the place behind them.
+fn pieces<'a>(bytes: &'a [u8], mut at: usize, mut each: impl FnMut(Held<'a>)) -> usize {
+    loop {
+        let (head, from) = read_number(bytes, at);
+        let (n, kind, more) = (head >> 3, head >> 1 & 3, head & 1 == 1);
+        let length = if kind == SHARED { 0 } else { n };
+        at = from + length;
+        let own = bytes.get(from..at).unwrap_or_default();
+        match kind {
+            // Labels without text are one piece too.
+            OWN => each(Held::Own(own)),
+            SHARED => each(Held::Shared(n as u32)),
+            _ => each(Held::Packed(own)),
+        }
+        if !more {
+            return at;
         }
     }
 }
 
-struct Sample {
-    family: u8,
-    value: f64,
-    next: usize,
+fn write_labels(bytes: &[u8], at: usize, texts: &[Arc<[u8]>], out: &mut Vec<u8>) {
+    pieces(bytes, at, |piece| match piece {
+        Held::Own(text) => out.extend_from_slice(text),
+        Held::Shared(number) => {
+            out.extend_from_slice(texts.get(number as usize).map_or(&[], |text| text));
+        }
+        Held::Packed(bytes) => {
+            let digit = |digit: u8| b"0123456789abcdef"[usize::from(digit & 0xf)];
+            out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]));
+        }
+    });
 }
 
 /// Writes a sample.

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::{
     record::{pack, unpack},
+    texts::Texts,
     *,
 };
 
@@ -90,20 +91,34 @@ proptest! {
         prop_assert_eq!(at, bytes.len());
     }
 
+    /// Whatever an object showed and shows, and whatever others share with it.
     #[test]
     fn what_has_changed_is_what_reads_otherwise(
         a in prop::collection::vec(sample(), 0..12),
-        b in prop::collection::vec(sample(), 0..12),
+        b in prop::collection::vec((any::<bool>(), sample()), 0..12),
+        others in prop::collection::vec(prop::collection::vec(sample(), 0..4), 0..4),
     ) {
+        // Some are those of before, with another value or not.
+        let mut before = a.iter().cloned();
+        let b: Vec<_> = b
+            .into_iter()
+            .filter_map(|(new, sample)| if new { Some(sample) } else { before.next() })
+            .collect();
+        let mut texts = Texts::default();
+        for other in others.iter().chain([&a]) {
+            texts.exchange(None, Some(&record(other)));
+        }
         let (a, b) = (record(&a), record(&b));
-        let changed = a.changed(&b, &[]);
-        prop_assert_eq!(changed, b.changed(&a, &[]));
+        let held = texts.exchange(None, Some(&a)).0.expect("a record");
+        let (now, changed) = texts.exchange(Some(&held), Some(&b));
+        let now = now.expect("a record");
         for family in 0..6 {
             let one = |record: &Record| {
                 let mut out = Vec::new();
-                record.write(family, "f", record.first(), &[], &mut out);
-                out
+                record.write(family, "f", record.first(), texts.all(), &mut out);
+                String::from_utf8(out).expect("UTF-8")
             };
+            prop_assert_eq!(one(&now), one(&b));
             prop_assert_eq!(changed & (1 << family) != 0, one(&a) != one(&b));
         }
     }

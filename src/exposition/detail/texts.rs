@@ -4,7 +4,7 @@ use std::{hash::BuildHasher, sync::Arc};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::record::{Piece, Record, labels};
+use super::record::{Labels, Piece, Record, labels, pack};
 
 /// A text that is shorter takes no more than its number does.
 const SHORTEST: usize = 4;
@@ -28,6 +28,8 @@ pub struct Texts {
     hasher: DefaultHashBuilder,
     /// Hashes of texts that were met and are not shared.
     met: Box<[u32]>,
+    /// Texts that are looked at, to be written over.
+    scratch: [Vec<u8>; 2],
 }
 
 impl Default for Texts {
@@ -39,6 +41,7 @@ impl Default for Texts {
             numbers: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             met: vec![0; MET].into(),
+            scratch: Default::default(),
         }
     }
 }
@@ -50,14 +53,94 @@ impl Texts {
         &self.texts
     }
 
-    /// The record, with what it shares with others held once.
-    pub fn share(&mut self, record: &Record) -> Record {
-        record.rewritten(&[], |out, text| labels(out, &self.pieces(text)))
+    /// What an object shows from now on instead of what it showed, with what it shares with others
+    /// held once; and the families in which it reads otherwise, a bit each. Where there are none,
+    /// what it showed stays.
+    pub fn exchange(
+        &mut self,
+        old: Option<&Record>,
+        new: Option<&Record>,
+    ) -> (Option<Record>, u128) {
+        if let (Some(old), Some(new)) = (old, new)
+            && self.read_alike(old.own(), new.own())
+        {
+            let (record, changed) = self.renew(old, new);
+            return (Some(record), changed);
+        }
+        let record = new.map(|new| self.share(new));
+        if let Some(old) = old {
+            self.forget(old.own());
+            old.samples().for_each(|sample| self.forget(sample.labels));
+        }
+        (record, u128::MAX)
     }
 
-    /// The record is not held any more.
-    pub fn forget(&mut self, record: &Record) {
-        record.shared(|number| {
+    fn share(&mut self, record: &Record) -> Record {
+        let mut out = Vec::with_capacity(record.size());
+        self.write(&mut out, record.own());
+        for sample in record.samples() {
+            out.push(sample.family);
+            self.write(&mut out, sample.labels);
+            pack(&mut out, sample.value);
+        }
+        Record::from(out)
+    }
+
+    /// Most of what an object shows stays as it was: that is taken over as it stands, and only the
+    /// rest is looked up.
+    fn renew(&mut self, old: &Record, new: &Record) -> (Record, u128) {
+        let mut out = Vec::with_capacity(old.size());
+        out.extend_from_slice(old.own().bytes());
+        let (mut changed, mut gone) = (0, Vec::new());
+        let mut held = old.samples().peekable();
+        for sample in new.samples() {
+            while let Some(before) = held.next_if(|held| held.family < sample.family) {
+                gone.push(before);
+            }
+            out.push(sample.family);
+            match held.next_if(|held| held.family == sample.family) {
+                Some(held) if self.read_alike(held.labels, sample.labels) => {
+                    out.extend_from_slice(held.labels.bytes());
+                    let same = held.value.to_bits() == sample.value.to_bits();
+                    changed |= u128::from(!same) << sample.family;
+                }
+                other => {
+                    self.write(&mut out, sample.labels);
+                    changed |= 1 << sample.family;
+                    gone.extend(other);
+                }
+            }
+            pack(&mut out, sample.value);
+        }
+        for sample in gone.into_iter().chain(held) {
+            changed |= 1 << sample.family;
+            self.forget(sample.labels);
+        }
+        (Record::from(out), changed)
+    }
+
+    /// Whether labels that are held have the text of others, which share nothing.
+    fn read_alike(&mut self, held: Labels<'_>, plain: Labels<'_>) -> bool {
+        let [one, other] = &mut self.scratch;
+        one.clear();
+        other.clear();
+        held.write(&self.texts, one);
+        plain.write(&[], other);
+        one == other
+    }
+
+    /// Writes labels in pieces, with what is shared held once.
+    fn write(&mut self, out: &mut Vec<u8>, plain: Labels<'_>) {
+        let mut text = std::mem::take(&mut self.scratch[0]);
+        text.clear();
+        plain.write(&[], &mut text);
+        labels(out, &self.pieces(&text));
+        self.scratch[0] = text;
+    }
+
+    /// These labels are not held any more.
+    fn forget(&mut self, labels: Labels<'_>) {
+        labels.shared(|number| {
             let Some(count) = self.counts.get_mut(number as usize) else { return };
             *count = count.saturating_sub(1);
             if *count > 0 {
@@ -202,25 +285,34 @@ mod tests {
     }
 
     proptest! {
-        /// Records read as they did before, whatever they share; what changed is seen whatever is
-        /// shared by then; and what none has any more is free.
+        /// Records read as they did before, whatever they share; what was not changed is not told
+        /// to be, whatever is shared by then; and what none has any more is free.
         #[test]
         fn what_is_shared_reads_the_same(
             objects in prop::collection::vec((labels(), prop::collection::vec(0_u8..3, 0..4)), 1..40),
-            gone in prop::collection::vec(any::<bool>(), 40),
+            gone in prop::collection::vec(0_u8..3, 40),
         ) {
             let mut texts = Texts::default();
             let mut held: Vec<(Record, String)> = Vec::new();
             let mut scrape = None;
             for (at, (labels, values)) in objects.iter().enumerate() {
                 let plain = record(labels, values);
-                let shared = texts.share(&plain);
-                let (one, two) = (text(&plain, &[]), text(&shared, texts.all()));
-                prop_assert_eq!(&one, &two);
-                prop_assert_eq!(plain.changed(&shared, texts.all()), 0);
-                if gone[at] && let Some((old, _)) = held.pop() {
-                    texts.forget(&old);
-                }
+                let one = text(&plain, &[]);
+                // One more, in place of another, or another goes too.
+                let old = (gone[at] > 0).then(|| held.pop()).flatten().map(|(old, _)| old);
+                let old = match gone[at] {
+                    2 => {
+                        let (none, _) = texts.exchange(old.as_ref(), None);
+                        prop_assert!(none.is_none());
+                        None
+                    }
+                    _ => old,
+                };
+                let (shared, _) = texts.exchange(old.as_ref(), Some(&plain));
+                let shared = shared.expect("a record");
+                prop_assert_eq!(&text(&shared, texts.all()), &one);
+                let (same, changed) = texts.exchange(Some(&shared), Some(&plain));
+                prop_assert_eq!((same.as_ref(), changed), (Some(&shared), 0));
                 held.push((shared, one));
                 if at == objects.len() / 2 {
                     scrape = Some((Arc::clone(texts.all()), held.clone()));
@@ -233,7 +325,7 @@ mod tests {
             }
             for (record, expected) in &held {
                 prop_assert_eq!(&text(record, texts.all()), expected);
-                texts.forget(record);
+                texts.exchange(Some(record), None);
             }
             prop_assert!(texts.numbers.is_empty());
             prop_assert_eq!(texts.free.len(), texts.counts.len());

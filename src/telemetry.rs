@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
     core::Collector,
     process_collector::ProcessCollector,
     proto::{MetricFamily, MetricType},
@@ -64,6 +64,31 @@ pub struct InFlight(prometheus::IntGauge);
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+/// What is counted of one resource at each notification: these series are found once.
+#[derive(Debug)]
+pub struct Intake {
+    notifications: [IntCounter; Op::ALL.len()],
+    delivery_lag: Histogram,
+    apply: Histogram,
+}
+
+impl Intake {
+    /// Notifications were decoded.
+    pub fn notifications(&self, op: Op, n: u64) {
+        self.notifications[op as usize].inc_by(n);
+    }
+
+    /// An object reached us so long after its creation, in seconds.
+    pub fn delivery_lag(&self, lag: f64) {
+        self.delivery_lag.observe(lag.max(0.0));
+    }
+
+    /// Notifications that arrived together were decoded and counted in this time.
+    pub fn apply(&self, took: Duration) {
+        self.apply.observe(took.as_secs_f64());
     }
 }
 
@@ -182,19 +207,16 @@ impl Telemetry {
         self.0.relists.with_label_values(&[resource, cause.as_str()]).inc();
     }
 
-    /// Notifications were decoded.
-    pub fn notifications(&self, resource: &str, op: Op, n: u64) {
-        self.0.notifications.with_label_values(&[resource, op.as_str()]).inc_by(n);
-    }
-
-    /// An object reached us so long after its creation, in seconds.
-    pub fn delivery_lag(&self, resource: &str, lag: f64) {
-        self.0.delivery_lag.with_label_values(&[resource]).observe(lag.max(0.0));
-    }
-
-    /// Notifications that arrived together were decoded and counted in this time.
-    pub fn apply(&self, resource: &str, took: Duration) {
-        observe(&self.0.apply, &[resource], took);
+    /// What grows with each notification of this resource.
+    #[must_use]
+    pub fn intake(&self, resource: &str) -> Intake {
+        let Inner { notifications, delivery_lag, apply, .. } = &*self.0;
+        let counter = |op: Op| notifications.with_label_values(&[resource, op.as_str()]);
+        Intake {
+            notifications: std::array::from_fn(|at| counter(Op::ALL[at])),
+            delivery_lag: delivery_lag.with_label_values(&[resource]),
+            apply: apply.with_label_values(&[resource]),
+        }
     }
 
     /// A 401, explained.

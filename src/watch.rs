@@ -1,6 +1,8 @@
 //! Watching: a pure machine that decides, and a driver that does.
 
+pub mod alarm;
 pub mod backoff;
+pub mod batch;
 pub mod board;
 pub mod driver;
 pub mod listing;

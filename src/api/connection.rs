@@ -15,7 +15,7 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, BufReader},
     net::TcpStream,
     task::JoinHandle,
     time::{Instant, timeout},
@@ -34,6 +34,9 @@ const PING: Duration = Duration::from_secs(10);
 const PONG: Duration = Duration::from_secs(5);
 /// What may be under way to us unread, for a stream and for its connection.
 const WINDOW: u32 = 1024 * 1024;
+/// How much is taken from the kernel at once: rustls alone takes 4 KB, of which a changed pod needs
+/// two or three.
+const READ: usize = 32 * 1024;
 /// The largest head of an answer.
 const HEAD: u32 = 64 * 1024;
 
@@ -263,8 +266,9 @@ async fn shake(
     stream: TcpStream,
     tls: &Tls,
     telemetry: &Telemetry,
-) -> Result<TlsStream<TcpStream>, TransportError> {
+) -> Result<TlsStream<BufReader<TcpStream>>, TransportError> {
     let (config, name) = tls.connector();
+    let stream = BufReader::with_capacity(READ, stream);
     let handshake = TlsConnector::from(config).connect(name, stream);
     let error = match timeout(TLS, handshake).await {
         Ok(Ok(stream)) => return Ok(stream),

@@ -9,11 +9,13 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     sync::{Semaphore, watch},
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use super::{
     Activity, EndCause, Op, SyncMode,
+    alarm::Alarm,
+    batch::Batch,
     board::Row,
     listing::Listing,
     machine::{Action, FailureKind, Input, Machine, Options, Request},
@@ -29,7 +31,7 @@ use crate::{
         status,
     },
     store::{Holder, Shared},
-    telemetry::Telemetry,
+    telemetry::{Intake, Telemetry},
     wire::{
         DecodeError, Notification, Payload,
         stream::{Events, Items, LARGEST, notification},
@@ -72,6 +74,7 @@ pub struct Parts {
 /// Watches one resource in one namespace, or in all, until it is dropped.
 pub struct Watcher {
     parts: Parts,
+    intake: Intake,
     machine: Machine,
     epoch: Instant,
     stream: Option<Stream>,
@@ -82,6 +85,8 @@ pub struct Watcher {
     list_began: Instant,
     listing: Listing,
     trouble: Trouble,
+    /// What of the machine shows: whether it is connected, complete, denied.
+    shown: (bool, bool, bool),
 }
 
 struct Stream {
@@ -95,21 +100,17 @@ enum Reader {
     List(Items),
 }
 
-/// What arrived together, counted.
-#[derive(Default)]
-struct Batch {
-    ops: [u64; Op::ALL.len()],
-}
-
 impl Watcher {
     /// A watcher that has done nothing yet.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let epoch = Instant::now();
+        let intake = parts.telemetry.intake(&parts.target.resource.name);
         let listing = Listing::new(Arc::clone(&parts.turns));
         let machine = Machine::new(options(&parts), Duration::ZERO, parts.seed);
         Self {
             parts,
+            intake,
             machine,
             epoch,
             stream: None,
@@ -119,6 +120,7 @@ impl Watcher {
             list_began: epoch,
             listing,
             trouble: Trouble::default(),
+            shown: (false, false, false),
         }
     }
 
@@ -134,6 +136,7 @@ impl Watcher {
     }
 
     async fn drive(&mut self) {
+        let mut alarm = Alarm::default();
         loop {
             self.machine.set_options(options(&self.parts));
             if let Some(request) = self.next.take() {
@@ -143,7 +146,7 @@ impl Watcher {
             let deadline = self.epoch + self.machine.deadline();
             tokio::select! {
                 chunk = next_chunk(&mut self.stream) => self.received(chunk),
-                () = sleep_until(deadline) => {
+                () = alarm.until(deadline) => {
                     if self.machine.list_due() {
                         self.listing.wait_for_turn(&self.parts.row).await;
                     }
@@ -205,8 +208,6 @@ impl Watcher {
         let Some(mut stream) = self.stream.take() else { return };
         match chunk {
             Ok(Some(bytes)) => {
-                self.parts.row.active(Activity::Transport, self.parts.client.now());
-                self.input(Input::Bytes);
                 let open = self.read(&mut stream.reader, &bytes);
                 if open {
                     self.stream = Some(stream);
@@ -228,21 +229,23 @@ impl Watcher {
 
     /// Reads what has arrived; whether the stream goes on.
     fn read(&mut self, reader: &mut Reader, bytes: &[u8]) -> bool {
-        let began = Instant::now();
+        let mut batch = self.batch();
+        self.parts.row.active(Activity::Transport, batch.now);
         let store = Arc::clone(&self.parts.store);
         let mut store = lock(&store);
+        self.step(Input::Bytes, batch.at, &mut *store);
         let read = match reader {
             Reader::Watch(events) => {
                 events.push(bytes);
-                self.read_events(events, &mut *store)
+                self.read_events(events, &mut batch, &mut *store)
             }
             Reader::List(items) => {
                 items.push(bytes);
-                self.read_items(items, &mut *store)
+                self.read_items(items, &batch, &mut *store)
             }
         };
         drop(store);
-        self.parts.telemetry.apply(self.resource(), began.elapsed());
+        self.intake.apply(self.epoch.elapsed().saturating_sub(batch.at));
         if self.machine.listing() {
             let Self { listing, parts, epoch, .. } = self;
             listing.tell(epoch.elapsed(), &parts.client, &parts.target, &parts.row);
@@ -253,16 +256,20 @@ impl Watcher {
         })
     }
 
+    fn batch(&self) -> Batch {
+        Batch::new(self.epoch.elapsed(), self.parts.client.now())
+    }
+
     fn read_events(
         &mut self,
         events: &mut Events,
+        batch: &mut Batch,
         store: &mut dyn Holder,
     ) -> Result<bool, DecodeError> {
-        let mut batch = Batch::default();
         let mut open = true;
         let read = loop {
             match events.next_event() {
-                Ok(Some(event)) => match self.event(event, &mut batch, store) {
+                Ok(Some(event)) => match self.event(event, batch, store) {
                     Ok(goes_on) => open = goes_on,
                     Err(error) => break Err(error),
                 },
@@ -273,9 +280,7 @@ impl Watcher {
                 break Ok(false);
             }
         };
-        for (op, n) in Op::ALL.iter().zip(batch.ops).filter(|(_, n)| *n > 0) {
-            self.parts.telemetry.notifications(self.resource(), *op, n);
-        }
+        batch.tell(&self.intake);
         read
     }
 
@@ -286,24 +291,25 @@ impl Watcher {
         batch: &mut Batch,
         store: &mut dyn Holder,
     ) -> Result<bool, DecodeError> {
-        let now = self.parts.client.now();
+        let Batch { at, now, .. } = *batch;
         match notification(event)? {
             Notification::Object(op) => {
-                batch.ops[op as usize] += 1;
+                batch.count(op);
                 let resource_version = self.object(op, event, now, store)?;
                 self.parts.row.active(Activity::Object, now);
-                Ok(self.step(Input::Object { op, resource_version }, store))
+                Ok(self.step(Input::Object { op, resource_version }, at, store))
             }
             Notification::Bookmark { resource_version, initial_events_end } => {
-                batch.ops[Op::Bookmark as usize] += 1;
+                batch.count(Op::Bookmark);
                 self.parts.row.active(Activity::Bookmark, now);
-                Ok(self.step(Input::Bookmark { resource_version, initial_events_end }, store))
+                let input = Input::Bookmark { resource_version, initial_events_end };
+                Ok(self.step(input, at, store))
             }
             Notification::Error(status) => {
-                batch.ops[Op::Error as usize] += 1;
+                batch.count(Op::Error);
                 let refusal = status::event(&status);
                 self.parts.telemetry.refused(refusal.throttle, refusal.failure.retry_after);
-                let open = self.step(Input::Failed(refusal.failure), store);
+                let open = self.step(Input::Failed(refusal.failure), at, store);
                 self.tell(refusal.failure.kind, &refusal.message);
                 Ok(open)
             }
@@ -328,7 +334,7 @@ impl Watcher {
             // Creation has whole seconds.
             let lag = (now - applied.created * 1_000_000).max(0).unsigned_abs();
             let lag = Duration::from_micros(lag).as_secs_f64();
-            self.parts.telemetry.delivery_lag(self.resource(), lag);
+            self.intake.delivery_lag(lag);
         }
         Ok(applied.resource_version)
     }
@@ -336,12 +342,12 @@ impl Watcher {
     fn read_items(
         &mut self,
         items: &mut Items,
+        batch: &Batch,
         store: &mut dyn Holder,
     ) -> Result<bool, DecodeError> {
-        let now = self.parts.client.now();
         while let Some(payload) = items.next_item()? {
             self.listing.progress.count();
-            store.list(self.parts.scope, payload, now)?;
+            store.list(self.parts.scope, payload, batch.now)?;
         }
         Ok(true)
     }
@@ -353,7 +359,7 @@ impl Watcher {
                 if let Some(rest) = events.rest() {
                     let store = Arc::clone(&self.parts.store);
                     // A last line without its newline counts; one that was cut off does not.
-                    let taken = self.event(rest, &mut Batch::default(), &mut *lock(&store));
+                    let taken = self.event(rest, &mut self.batch(), &mut *lock(&store));
                     if let Err(error) = taken {
                         tracing::debug!(resource = self.resource(), %error, "the last line was cut off");
                     }
@@ -387,13 +393,12 @@ impl Watcher {
 
     fn input(&mut self, input: Input) {
         let store = Arc::clone(&self.parts.store);
-        self.step(input, &mut *lock(&store));
+        self.step(input, self.epoch.elapsed(), &mut *lock(&store));
     }
 
     /// Steps the machine and does at once what needs no waiting: a list must end in the store
     /// before the next line is applied. Whether what is open stays open.
-    fn step(&mut self, input: Input, store: &mut dyn Holder) -> bool {
-        let now = self.epoch.elapsed();
+    fn step(&mut self, input: Input, now: Duration, store: &mut dyn Holder) -> bool {
         let denied = self.machine.denied();
         self.machine.step(input, now, &mut self.actions);
         let mut open = true;
@@ -448,10 +453,14 @@ impl Watcher {
         }
     }
 
-    /// Shows the machine's state; a watch that is live has no trouble.
+    /// Shows the machine's state where it is another; a watch that is live has no trouble.
     fn show(&mut self) {
-        let Self { machine, trouble, parts, epoch, .. } = self;
-        parts.row.set(machine.connected(), machine.complete(), machine.denied().is_some());
+        let Self { machine, trouble, parts, epoch, shown, .. } = self;
+        let state = (machine.connected(), machine.complete(), machine.denied().is_some());
+        if std::mem::replace(shown, state) == state {
+            return;
+        }
+        parts.row.set(state.0, state.1, state.2);
         if machine.connected() {
             let resource = &*parts.target.resource.name;
             if let Some((failures, lasted)) = trouble.recovered(epoch.elapsed()) {

@@ -147,9 +147,10 @@ fn telemetry() -> Telemetry {
     telemetry.watch_stream("pods", Duration::from_secs(301));
     telemetry.watch_end("pods", EndCause::ServerTimeout);
     telemetry.relist("events", RelistCause::Expired);
-    telemetry.notifications("pods", Op::Modified, 2);
-    telemetry.delivery_lag("pods", 0.5);
-    telemetry.apply("pods", Duration::from_micros(20));
+    let intake = telemetry.intake("pods");
+    intake.notifications(Op::Modified, 2);
+    intake.delivery_lag(0.5);
+    intake.apply(Duration::from_micros(20));
     telemetry.unauthorized(UnauthorizedCause::Expired);
     telemetry.token_reload(ReloadTrigger::Unauthorized, ReloadResult::Rotated);
     telemetry.ca_reload(ReloadResult::Unchanged);

@@ -37,7 +37,7 @@ doc: ## Check and build the documentation of the crate
 docs: ## Write anew what is generated: pages and the role
 	cargo run --quiet -- metrics --format markdown >docs/metrics.md
 	cargo run --quiet -- config --format markdown >docs/configuration.md
-	cargo run --quiet --example rbac >deploy/base/rbac.yaml
+	cargo run --quiet -- rbac >deploy/base/rbac.yaml
 
 deny: $(DENY) ## Check what comes in with the dependencies, but for advisories
 	$(DENY) check bans licenses sources

@@ -201,8 +201,7 @@ impl Daemon {
         let mut watchers = Vec::new();
         for watched in &settings.watch.resources {
             let resource = &watched.resource;
-            let namespaces =
-                if resource.namespaced { settings.watch.namespaces.as_slice() } else { &[] };
+            let namespaces = settings.watch.namespaces_of(resource);
             let store = (resource.store)(&resource.name, namespaces, &settings.caps);
             let extra = settings.detail.of(&resource.name);
             let whole = resource.extent.is_whole(extra.is_some());
@@ -210,9 +209,7 @@ impl Daemon {
                 store.lock().unwrap_or_else(PoisonError::into_inner).show_details(extra);
             }
             collectors.push(Arc::new(Shown(Arc::clone(&store))));
-            let scopes = namespaces.iter().cloned().map(Some);
-            let scopes: Vec<_> = if namespaces.is_empty() { vec![None] } else { scopes.collect() };
-            for (scope, namespace) in scopes.into_iter().enumerate() {
+            for (scope, namespace) in settings.watch.scopes(resource).into_iter().enumerate() {
                 let parts = Parts {
                     client: Arc::clone(&self.client),
                     target: Target {

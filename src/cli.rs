@@ -8,6 +8,7 @@ use crate::{
     config::{Sources, raw},
     exit::Exit,
     exposition::catalogue::print::Form,
+    kinds,
 };
 
 /// Version and revision of the build.
@@ -23,6 +24,7 @@ Examples:
   kubetally --namespaces shop,billing    watch two namespaces only
   kubetally --kubeconfig ~/.kube/prod --context admin
   kubetally config                       print the settings in force and where each comes from
+  kubetally rbac | kubectl apply -f -    grant the rights that the settings need, and no other
 
 What it shows, once it runs:
   http://localhost:8080/metrics          for Prometheus; `kubetally metrics` explains each metric
@@ -78,6 +80,18 @@ pub enum Command {
         #[arg(long, value_enum, default_value = "text")]
         format: Form,
         /// The settings, whose caps bound the series.
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Print the least rights that the settings need, for `kubectl apply -f -`
+    Rbac {
+        /// The service account, and the roles bound to it
+        #[arg(long, value_name = "NAME", default_value = "kubetally", value_parser = object_name)]
+        name: String,
+        /// The service account's namespace
+        #[arg(long, value_name = "NAMESPACE", default_value = "kubetally", value_parser = label)]
+        namespace: String,
+        /// The settings: what is watched, and in which namespaces.
         #[command(flatten)]
         flags: Flags,
     },
@@ -208,6 +222,22 @@ fn selector(text: &str) -> Result<(String, String), String> {
         .filter(|(resource, selector)| !resource.is_empty() && !selector.is_empty());
     let (resource, selector) = split.ok_or("want RESOURCE=SELECTOR, such as pods=app=web")?;
     Ok((resource.into(), selector.into()))
+}
+
+/// An RFC 1123 label, as names of namespaces are.
+fn label(text: &str) -> Result<String, String> {
+    match kinds::is_label(text) {
+        true => Ok(text.into()),
+        false => Err("want lower-case letters, digits and -, such as kubetally".into()),
+    }
+}
+
+/// RFC 1123 labels with dots between them, as names of objects are.
+fn object_name(text: &str) -> Result<String, String> {
+    match text.len() <= 253 && text.split('.').all(kinds::is_label) {
+        true => Ok(text.into()),
+        false => Err("want lower-case letters, digits, - and ., such as kubetally".into()),
+    }
 }
 
 impl Flags {

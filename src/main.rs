@@ -9,7 +9,7 @@ use kubetally::{
     config::{self, Loaded},
     exit::{self, Exit},
     exposition::catalogue,
-    logging,
+    logging, rbac,
 };
 
 fn main() -> ExitCode {
@@ -50,6 +50,10 @@ fn execute(cli: Cli) -> Result<(), Exit> {
                 settings.watch.resources.len(),
                 &kubetally::kinds::detailed(),
             ))
+        }
+        Command::Rbac { name, namespace, flags } => {
+            let needed = rbac::needed(&load(&flags)?.settings);
+            print(&rbac::manifest(&needed, &rbac::Account { name, namespace }))
         }
         Command::Completions { shell } => print(&String::from_utf8_lossy(&cli::completions(shell))),
     }

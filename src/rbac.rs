@@ -1,107 +1,189 @@
-//! The rights that watching needs, as RBAC has them ("Using RBAC Authorization").
+//! The rights that the settings in force need, and the smallest roles that grant them ("Using RBAC
+//! Authorization"). `kubetally rbac`, `deploy/base/rbac.yaml` and what is asked of the API server
+//! come from here.
 
-use std::fmt::Write;
+mod manifest;
 
-use crate::kinds::Resource;
+use std::{borrow::Cow, fmt};
 
-/// What is done with a resource.
-pub const VERBS: [&str; 2] = ["list", "watch"];
+pub use manifest::{Account, manifest};
 
-/// The resources of one API group.
+use crate::{api::Verb, config::settings::Settings};
+
+/// What is done with a resource that is watched.
+pub const VERBS: [Verb; 2] = [Verb::List, Verb::Watch];
+
+/// One right: a verb on a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// What is done.
+    pub verb: Verb,
+    /// The API group, empty for the core group.
+    pub group: String,
+    /// The plural.
+    pub resource: String,
+    /// The resource as our `resource` label shows it.
+    pub about: Cow<'static, str>,
+    /// The only namespace it is needed in; `None` where it is needed in all, or the resource is in
+    /// none.
+    pub namespace: Option<String>,
+    /// The only object it is needed for.
+    pub name: Option<String>,
+}
+
+/// A rule of a role. It prints as one line of YAML.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// The API group, empty for the core group.
     pub group: String,
-    /// The plurals, in the order in which they are watched.
+    /// The plurals, in the order in which they are needed.
     pub resources: Vec<String>,
+    /// The only objects it is for; none for all of them.
+    pub names: Vec<String>,
+    /// What may be done.
+    pub verbs: Vec<Verb>,
 }
 
-/// The rules that allow to watch these resources and nothing else: one for each group, in the
-/// order in which they come.
-pub fn rules<'a>(watched: impl IntoIterator<Item = &'a Resource>) -> Vec<Rule> {
+/// Every right that the settings need, those of a resource together.
+#[must_use]
+pub fn needed(settings: &Settings) -> Vec<Permission> {
+    let watch = &settings.watch;
+    let mut needed = Vec::new();
+    for watched in &watch.resources {
+        let resource = &watched.resource;
+        for namespace in watch.scopes(resource) {
+            needed.extend(VERBS.map(|verb| Permission {
+                verb,
+                group: resource.group().to_owned(),
+                resource: resource.plural().to_owned(),
+                about: resource.name.clone(),
+                namespace: namespace.clone(),
+                name: None,
+            }));
+        }
+    }
+    needed
+}
+
+/// The fewest rules that grant these rights and nothing else, in the order in which they come;
+/// whatever namespace each is for.
+pub fn rules<'a>(permissions: impl IntoIterator<Item = &'a Permission>) -> Vec<Rule> {
+    let mut each: Vec<Rule> = Vec::new();
+    for permission in permissions {
+        match each.iter_mut().find(|rule| rule.is_about(permission)) {
+            Some(rule) if rule.verbs.contains(&permission.verb) => {}
+            Some(rule) => rule.verbs.push(permission.verb),
+            None => each.push(Rule::of(permission)),
+        }
+    }
     let mut rules: Vec<Rule> = Vec::new();
-    for resource in watched {
-        let (group, plural) = (resource.group(), resource.plural().to_owned());
-        match rules.iter_mut().find(|rule| rule.group == group) {
-            Some(rule) => rule.resources.push(plural),
-            None => rules.push(Rule { group: group.to_owned(), resources: vec![plural] }),
+    for rule in each {
+        match rules.iter_mut().find(|known| known.differs_by_resource(&rule)) {
+            Some(known) => known.resources.extend(rule.resources),
+            None => rules.push(rule),
         }
     }
     rules
 }
 
-/// A ClusterRole `kubetally` of these rules, and its binding to the service account `kubetally` in
-/// the namespace `kubetally`, as YAML.
-#[must_use]
-pub fn manifest(rules: &[Rule]) -> String {
-    let mut out = String::from(ROLE);
-    for Rule { group, resources } in rules {
-        let group = if group.is_empty() { "\"\"" } else { group };
-        // Writing to a String cannot fail.
-        write!(
-            out,
-            "  - apiGroups: [{group}]\n    resources: [{}]\n    verbs: [{}]\n",
-            resources.join(", "),
-            VERBS.join(", ")
-        )
-        .unwrap_or_default();
+impl Rule {
+    fn of(permission: &Permission) -> Self {
+        Self {
+            group: permission.group.clone(),
+            resources: vec![permission.resource.clone()],
+            names: permission.name.iter().cloned().collect(),
+            verbs: vec![permission.verb],
+        }
     }
-    out.push_str(BINDING);
-    out
+
+    fn is_about(&self, permission: &Permission) -> bool {
+        self.group == permission.group
+            && self.resources.contains(&permission.resource)
+            && self.names.iter().eq(&permission.name)
+    }
+
+    fn differs_by_resource(&self, other: &Self) -> bool {
+        (&self.group, &self.names, &self.verbs) == (&other.group, &other.names, &other.verbs)
+    }
 }
 
-const ROLE: &str = "\
-# What is watched, and nothing else.
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata:
-  name: kubetally
-  labels:
-    app.kubernetes.io/name: kubetally
-rules:
-";
-
-const BINDING: &str = "\
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata:
-  name: kubetally
-  labels:
-    app.kubernetes.io/name: kubetally
-roleRef:
-  apiGroup: rbac.authorization.k8s.io
-  kind: ClusterRole
-  name: kubetally
-subjects:
-  - kind: ServiceAccount
-    name: kubetally
-    namespace: kubetally
-";
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = manifest::parts(self).map(|(key, values)| format!("{key}: {values}"));
+        write!(f, "{{{}}}", parts.collect::<Vec<_>>().join(", "))
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds;
+    use crate::{config::Sources, kinds};
+
+    /// What is needed to watch these in these namespaces.
+    fn to_watch(resources: &str, namespaces: &str) -> Vec<Permission> {
+        let flags = [("watch.resources", resources), ("watch.namespaces", namespaces)];
+        let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
+        let sources = Sources { flags, ..Sources::default() };
+        needed(&sources.load().expect("settings").settings)
+    }
+
+    fn lines(rules: &[Rule]) -> Vec<String> {
+        rules.iter().map(Rule::to_string).collect()
+    }
 
     #[test]
     fn a_group_is_one_rule() {
-        let watched = ["jobs", "pods", "example.com/v1/widgets", "secrets", "batch/v1/cronjobs"];
-        let watched = watched.map(|name| kinds::parse(name).expect("a resource"));
-        let rules = rules(&watched);
-        let shown: Vec<_> =
-            rules.iter().map(|rule| (&*rule.group, rule.resources.join(","))).collect();
+        let needed = to_watch("jobs,pods,example.com/v1/widgets,secrets,batch/v1/cronjobs", "");
         assert_eq!(
-            shown,
+            lines(&rules(&needed)),
             [
-                ("batch", "jobs,cronjobs".to_owned()),
-                ("", "pods,secrets".to_owned()),
-                ("example.com", "widgets".to_owned()),
+                "{apiGroups: [batch], resources: [jobs, cronjobs], verbs: [list, watch]}",
+                r#"{apiGroups: [""], resources: [pods, secrets], verbs: [list, watch]}"#,
+                "{apiGroups: [example.com], resources: [widgets], verbs: [list, watch]}",
             ]
         );
-        let manifest = manifest(&rules);
-        let part =
-            "  - apiGroups: [\"\"]\n    resources: [pods, secrets]\n    verbs: [list, watch]\n";
-        assert!(manifest.contains(part), "{manifest}");
+    }
+
+    #[test]
+    fn what_differs_in_verbs_or_names_stays_apart() {
+        let needed = to_watch("pods,events,leases", "");
+        let lease = |verb, name: &str| Permission {
+            verb,
+            name: Some(name.into()),
+            ..needed.last().expect("a lease").clone()
+        };
+        let some = [&needed[0], &needed[2], &needed[3], &needed[0]];
+        let leases = [lease(Verb::Get, "kubetally"), lease(Verb::Update, "kubetally")];
+        assert_eq!(
+            lines(&rules(some.into_iter().chain(&leases))),
+            [
+                r#"{apiGroups: [""], resources: [pods], verbs: [list]}"#,
+                r#"{apiGroups: [""], resources: [events], verbs: [list, watch]}"#,
+                "{apiGroups: [coordination.k8s.io], resources: [leases], \
+                 resourceNames: [kubetally], verbs: [get, update]}",
+            ]
+        );
+    }
+
+    #[test]
+    fn namespaces_are_for_what_is_in_them() {
+        let needed = to_watch("pods,nodes", "shop,billing");
+        let shown: Vec<_> =
+            needed.iter().map(|p| (p.verb, &*p.resource, p.namespace.as_deref())).collect();
+        let expected = [
+            (Verb::List, "pods", Some("billing")),
+            (Verb::Watch, "pods", Some("billing")),
+            (Verb::List, "pods", Some("shop")),
+            (Verb::Watch, "pods", Some("shop")),
+            (Verb::List, "nodes", None),
+            (Verb::Watch, "nodes", None),
+        ];
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn every_kind_has_its_right() {
+        let all: Vec<_> = kinds::TABLE.iter().map(|resource| &*resource.name).collect();
+        assert_eq!(to_watch(&all.join(","), "").len(), 2 * all.len());
     }
 }

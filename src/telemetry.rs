@@ -311,8 +311,8 @@ impl Maker<'_> {
         }
         if metric.labels.iter().any(|label| matches!(label.values, Values::Asked)) {
             // Nothing else is sure to be asked of what is watched.
-            let rest = Verb::VALUES.iter().filter(|verb| !rbac::VERBS.contains(verb));
-            series.retain(|labels| !rest.clone().any(|verb| labels.contains(verb)));
+            let rest = Verb::ALL.iter().filter(|verb| !rbac::VERBS.contains(verb));
+            series.retain(|labels| !rest.clone().any(|verb| labels.contains(&verb.as_str())));
         }
         series.iter().try_for_each(|labels| start(labels))
     }

@@ -75,6 +75,23 @@ pub struct Watch {
     pub timeout: Duration,
 }
 
+impl Watch {
+    /// The namespaces that a resource is watched in; none means all, or that it is in none.
+    #[must_use]
+    pub fn namespaces_of(&self, resource: &Resource) -> &[String] {
+        if resource.namespaced { &self.namespaces } else { &[] }
+    }
+
+    /// The namespaces of its watches, one each; `None` for all of them at once.
+    #[must_use]
+    pub fn scopes(&self, resource: &Resource) -> Vec<Option<String>> {
+        match self.namespaces_of(resource) {
+            [] => vec![None],
+            namespaces => namespaces.iter().cloned().map(Some).collect(),
+        }
+    }
+}
+
 /// One watched resource and its selectors, passed to the API server as they are.
 #[derive(Clone, Debug)]
 pub struct Watched {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use kubetally::{
+    api::Verb,
     config::Sources,
     kinds::{Resource, TABLE},
     rbac::VERBS,
@@ -53,7 +54,7 @@ fn role_is_for_what_is_watched() -> Result<(), Failed> {
     let role = objects.iter().find(|object| object["kind"] == "ClusterRole").expect("a role");
     let mut granted = BTreeSet::new();
     for rule in role["rules"].as_array().expect("rules") {
-        assert_eq!(strings(&rule["verbs"]).collect::<Vec<_>>(), VERBS);
+        assert_eq!(strings(&rule["verbs"]).collect::<Vec<_>>(), VERBS.map(Verb::as_str));
         for group in strings(&rule["apiGroups"]) {
             granted.extend(strings(&rule["resources"]).map(|resource| (group, resource)));
         }
@@ -112,7 +113,7 @@ async fn the_role_allows_what_is_watched_and_nothing_else(suite: &Suite) {
     apply(shared);
     let watched: Vec<_> = watched().iter().map(|kind| kind.name.clone()).collect();
     for kind in TABLE {
-        for verb in VERBS {
+        for verb in VERBS.map(Verb::as_str) {
             let may = allowed(&api, kind.group(), &kind.name, verb).await;
             assert_eq!(may, watched.contains(&kind.name), "{verb} {}", kind.name);
         }

@@ -30,6 +30,7 @@ fn version_and_revision() {
 #[case(&["run", "--help"], &["--kubeconfig <FILE>", "[default: 0.0.0.0:8080]"])]
 #[case(&["config", "--help"], &["--check", "--format"])]
 #[case(&["metrics", "--help"], &["--format"])]
+#[case(&["rbac", "--help"], &["--name <NAME>", "--namespace <NAMESPACE>", "--namespaces <LIST>"])]
 #[case(&["completions", "--help"], &["bash", "zsh", "fish"])]
 fn help(#[case] arguments: &[&str], #[case] parts: &[&str]) {
     let help = run(arguments);
@@ -86,6 +87,8 @@ fn the_configuration_in_force_says_where_it_is_from() {
 #[case::flag(&["--nonesuch"], "unexpected argument '--nonesuch'")]
 #[case::command(&["nonesuch"], "nonesuch")]
 #[case::half_a_selector(&["--label-selector", "pods"], "want RESOURCE=SELECTOR, such as pods=app=web")]
+#[case::account(&["rbac", "--name", "A b"], "invalid value 'A b' for '--name <NAME>': want lower-case letters")]
+#[case::namespace(&["rbac", "--namespace", "a.b"], "invalid value 'a.b' for '--namespace <NAMESPACE>'")]
 #[case::shell(&["completions", "dos"], "invalid value 'dos'")]
 fn wrong_usage_ends_with_64(#[case] arguments: &[&str], #[case] part: &str) {
     let wrong = run(arguments);
@@ -192,6 +195,46 @@ fn the_metrics_are_printed_for_people_and_programs() {
     let capped = run(&["metrics", "--cap-namespaces", "1", "--format", "json"]).stdout;
     let capped: Value = serde_json::from_str(&capped).expect("JSON");
     assert!(capped["max_series"].as_u64().is_some_and(|series| series < bounds));
+}
+
+/// Kind, namespace and rules of each object that `rbac` prints.
+fn granted(arguments: &[&str]) -> Vec<(String, String, String)> {
+    let printed = run(&[&["rbac"], arguments].concat());
+    assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&printed.stdout).expect("YAML");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let shown = |object: &Value| {
+        let rules = object["rules"].as_array().into_iter().flatten();
+        let resources = rules.flat_map(|rule| rule["resources"].as_array().expect("a list"));
+        let resources: Vec<_> = resources.map(text).collect();
+        (text(&object["kind"]), text(&object["metadata"]["namespace"]), resources.join(","))
+    };
+    objects.iter().map(shown).collect()
+}
+
+#[test]
+fn the_least_rights_are_those_of_the_settings_in_force() {
+    let own = |kind: &str, namespace: &str, resources: &str| {
+        (kind.to_owned(), namespace.to_owned(), resources.to_owned())
+    };
+    let cluster = granted(&["--resources", "pods,deployments", "--namespace", "watchers"]);
+    let expected = [
+        own("ServiceAccount", "watchers", ""),
+        own("ClusterRole", "", "pods,deployments"),
+        own("ClusterRoleBinding", "", ""),
+    ];
+    assert_eq!(cluster, expected);
+    let namespaced = granted(&["--resources", "pods,nodes", "--namespaces", "shop"]);
+    let expected = [
+        own("ServiceAccount", "kubetally", ""),
+        own("ClusterRole", "", "nodes"),
+        own("ClusterRoleBinding", "", ""),
+        own("Role", "shop", "pods"),
+        own("RoleBinding", "shop", ""),
+    ];
+    assert_eq!(namespaced, expected);
+    let alone = granted(&["--resources", "pods", "--namespaces", "shop"]);
+    assert!(alone.iter().all(|(kind, ..)| !kind.starts_with("Cluster")), "{alone:?}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub mod flow;
 pub mod jwt;
 pub mod kubeconfig;
 pub mod request;
+pub mod review;
 pub mod skew;
 pub mod source;
 pub mod status;
@@ -174,6 +175,18 @@ label! {
         Ca = "ca",
         /// Ours.
         Client = "client",
+    }
+}
+
+label! {
+    /// What an access review came to.
+    pub enum Reviewed {
+        /// We may.
+        Allowed = "allowed",
+        /// We may not.
+        Denied = "denied",
+        /// Nobody knows: it failed, which is no denial.
+        Error = "error",
     }
 }
 

@@ -1,5 +1,7 @@
 //! The wiring: the one place where the daemon's tasks are made.
 
+mod credentials;
+
 use std::{
     future::Future,
     path::PathBuf,
@@ -15,17 +17,16 @@ use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
     task::JoinSet,
-    time::{Instant, interval, timeout},
+    time::timeout,
 };
 
 use crate::{
+    access::{Access, keeper::Keeper},
     api::{
-        ReloadResult, ReloadTrigger,
         client::Client,
         connection::Connection,
         endpoint::{Endpoint, Lookup, SERVICE_ACCOUNT},
         request::Target,
-        tls::Tls,
     },
     cli::{REVISION, VERSION},
     config::{Loaded, Sources, raw::Raw, settings::Settings},
@@ -43,20 +44,17 @@ use crate::{
         scrape::Scrapes,
     },
     logging::Level,
+    rbac,
     shutdown::{Shutdown, Signal, Signals, Stopping},
     store::Shown,
     telemetry::Telemetry,
     watch::{
         board::Board,
         driver::{Parts, Tuning, Watcher},
-        trouble::Trouble,
+        notice::Notices,
     },
 };
 
-/// How often credentials' files are read again.
-const RELOAD: Duration = Duration::from_secs(5);
-/// How often an unverified server is warned of.
-const INSECURE: Duration = Duration::from_secs(60);
 /// How long a scraper may take for its request's head.
 const HEAD: Duration = Duration::from_secs(10);
 /// Lists at a time: what each asks of the server and of us is bounded, their number has to be too.
@@ -114,6 +112,7 @@ pub struct Daemon {
     telemetry: Telemetry,
     process: Arc<Process>,
     board: Arc<Board>,
+    access: Arc<Access>,
     tuning: watch::Sender<Tuning>,
     limits: watch::Sender<Limits>,
     shutdown: Shutdown,
@@ -142,9 +141,10 @@ struct Process {
     ended: Mutex<Option<&'static str>>,
 }
 
-/// Health, as the board and the process tell it.
+/// Health, as the board, the rights and the process tell it.
 struct Checks {
     board: Arc<Board>,
+    access: Arc<Access>,
     process: Arc<Process>,
 }
 
@@ -181,6 +181,7 @@ impl Daemon {
             telemetry,
             process,
             board: Arc::default(),
+            access: Arc::new(Access::new(rbac::needed(settings))),
             tuning: watch::Sender::new(tuning(settings)),
             limits: watch::Sender::new(limits(settings)),
             shutdown: Shutdown::default(),
@@ -192,11 +193,11 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Makes the stores and their watchers.
+    /// Makes the stores, their watchers, and what keeps their rights in view.
     fn watch(&mut self, settings: &Settings) -> Vec<Arc<dyn Collect>> {
         let mut board = Board::default();
         let mut collectors: Vec<Arc<dyn Collect>> = Vec::new();
-        let rotations = watch::Sender::new(0);
+        let mut notices = Notices::default();
         let turns = Arc::new(Semaphore::new(LISTS));
         let mut watchers = Vec::new();
         for watched in &settings.watch.resources {
@@ -223,10 +224,10 @@ impl Daemon {
                     store: Arc::clone(&store),
                     scope,
                     telemetry: self.telemetry.clone(),
+                    notices: notices.add(&resource.name, namespace.clone()),
                     row: board.add(&resource.name, namespace),
                     turns: Arc::clone(&turns),
                     tuning: self.tuning.subscribe(),
-                    rotations: rotations.subscribe(),
                     seed: fastrand::u64(..),
                 };
                 watchers.push((resource.many, parts));
@@ -239,22 +240,47 @@ impl Daemon {
             self.spawn("a watcher", |stopping| watcher.run(stopping.wait()));
         }
         self.board = Arc::new(board);
+        self.keep_access(Arc::new(notices));
+        collectors
+    }
+
+    /// Keeps credentials fresh and rights in view, and tells watchers of both.
+    fn keep_access(&mut self, notices: Arc<Notices>) {
         let (client, telemetry) = (Arc::clone(&self.client), self.telemetry.clone());
-        self.spawn("the credentials' reader", |stopping| async move {
+        let proofs = watch::Sender::new(client.proof());
+        let keeper = Keeper {
+            client: Arc::clone(&client),
+            access: Arc::clone(&self.access),
+            telemetry: telemetry.clone(),
+            notices: Arc::clone(&notices),
+            proofs: proofs.subscribe(),
+            seed: fastrand::u64(..),
+        };
+        self.spawn("the keeper of rights", |stopping| async move {
             tokio::select! {
-                () = reload_credentials(&client, &telemetry, &rotations) => {}
+                () = keeper.keep() => {}
                 () = stopping.wait() => {}
             }
         });
-        collectors
+        self.spawn("the credentials' reader", |stopping| async move {
+            tokio::select! {
+                () = credentials::reload(&client, &telemetry, &notices, &proofs) => {}
+                () = stopping.wait() => {}
+            }
+        });
     }
 
     fn serve(&mut self, listener: TcpListener, mut collectors: Vec<Arc<dyn Collect>>) {
         collectors.push(Arc::clone(&self.board) as Arc<dyn Collect>);
+        collectors.push(Arc::clone(&self.access) as Arc<dyn Collect>);
         collectors.push(Arc::clone(&self.client) as Arc<dyn Collect>);
         collectors.push(Arc::clone(&self.process) as Arc<dyn Collect>);
         collectors.push(Arc::new(self.telemetry.clone()));
-        let health = Checks { board: Arc::clone(&self.board), process: Arc::clone(&self.process) };
+        let health = Checks {
+            board: Arc::clone(&self.board),
+            access: Arc::clone(&self.access),
+            process: Arc::clone(&self.process),
+        };
         let router = Arc::new(Router {
             scrapes: Scrapes::new(collectors, self.telemetry.clone()),
             health: Arc::new(health),
@@ -314,7 +340,7 @@ impl Daemon {
     /// One check for each watcher, as `/readyz` shows them.
     #[must_use]
     pub fn checks(&self) -> Vec<Check> {
-        self.board.checks()
+        self.board.checks(&self.access.missing())
     }
 
     /// Stops: watches end, scrapes under way are answered.
@@ -372,76 +398,6 @@ const fn limits(settings: &Settings) -> Limits {
     }
 }
 
-/// Reads token, CA and certificate files again and again: the kubelet swaps a symlink, which no
-/// notification of the file tells. Warns of a server that is not verified.
-async fn reload_credentials(
-    client: &Client,
-    telemetry: &Telemetry,
-    rotations: &watch::Sender<u64>,
-) {
-    let Endpoint { credentials, tls, .. } = &client.endpoint;
-    let tls = tls.as_ref();
-    let (mut token, mut certificates) =
-        (Reread::new("the token"), Reread::new("the CA or client certificate"));
-    let mut files = interval(RELOAD);
-    let mut insecure = interval(INSECURE);
-    loop {
-        tokio::select! {
-            _ = files.tick() => {}
-            _ = insecure.tick() => {
-                if tls.is_some_and(Tls::is_insecure) {
-                    tracing::warn!(
-                        "insecure-skip-tls-verify: anybody in between can read the token and \
-                         make up the cluster"
-                    );
-                }
-                continue;
-            }
-        }
-        if let Some(reloaded) = credentials.reload().await {
-            telemetry.token_reload(ReloadTrigger::Timer, token.tell(reloaded));
-        }
-        if let Some(reloaded) = tls.and_then(Tls::reload) {
-            telemetry.ca_reload(certificates.tell(reloaded));
-        }
-        let generation = tls.map_or(0, Tls::generation);
-        rotations.send_if_modified(|seen| std::mem::replace(seen, generation) != generation);
-    }
-}
-
-/// What to log of a file that is read again and again.
-struct Reread {
-    what: &'static str,
-    began: Instant,
-    trouble: Trouble,
-}
-
-impl Reread {
-    fn new(what: &'static str) -> Self {
-        Self { what, began: Instant::now(), trouble: Trouble::default() }
-    }
-
-    fn tell(&mut self, reloaded: Result<ReloadResult, impl std::fmt::Display>) -> ReloadResult {
-        let (what, now) = (self.what, self.began.elapsed());
-        let result = match reloaded {
-            Ok(result) => result,
-            Err(error) => {
-                if self.trouble.failed(&error.to_string(), now).is_some() {
-                    tracing::warn!(%error, "{what} cannot be read again; the last good one stays");
-                }
-                return ReloadResult::Error;
-            }
-        };
-        if let Some((failures, lasted)) = self.trouble.recovered(now) {
-            tracing::info!(failures, ?lasted, "{what} can be read again");
-        }
-        if result == ReloadResult::Rotated {
-            tracing::info!("{what} was rotated");
-        }
-        result
-    }
-}
-
 impl Health for Checks {
     fn live(&self) -> Result<(), String> {
         match *self.process.ended.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -451,7 +407,7 @@ impl Health for Checks {
     }
 
     fn ready(&self) -> Vec<Check> {
-        self.board.checks()
+        self.board.checks(&self.access.missing())
     }
 }
 
@@ -474,4 +430,16 @@ fn unix_now() -> i64 {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_ended_ends_liveness() {
+        let process = Arc::<Process>::default();
+        let access = Arc::new(Access::new(Vec::new()));
+        let checks = Checks { board: Arc::default(), access, process: Arc::clone(&process) };
+        assert_eq!(checks.live(), Ok(()));
+        *process.ended.lock().expect("no panic") = Some("a watcher");
+        assert_eq!(checks.live(), Err("a watcher has ended".into()));
+    }
+}

@@ -12,9 +12,10 @@
 //! ```
 //!
 //! Data goes one way: nothing downstream calls back upstream. `wire`, `kinds`, `watch::machine`,
-//! `watch::backoff`, `store` and `exposition` are pure: no sockets, files or clocks; time and
-//! randomness come in as arguments.
+//! `watch::backoff`, `store`, `exposition`, `rbac` and what decides in `access` are pure: no
+//! sockets, files or clocks; time and randomness come in as arguments.
 
+pub mod access;
 pub mod api;
 pub mod app;
 pub mod cli;

@@ -21,6 +21,7 @@ pub mod list;
 pub mod objects;
 pub mod options;
 pub mod pki;
+pub mod review;
 pub mod selector;
 mod server;
 pub mod state;
@@ -86,7 +87,7 @@ impl Default for Options {
 /// A request that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// `list`, `watch` or `get`.
+    /// `list`, `watch`, `get`, or `create` for a POST.
     pub verb: &'static str,
     /// Its path.
     pub path: String,
@@ -240,6 +241,11 @@ impl Sim {
     /// Gives a user exactly these rights.
     pub fn grant(&self, user: &str, rights: Vec<Right>) {
         self.shared.accounts().grant(user, rights);
+    }
+
+    /// Gives a user exactly these rights beside, as a webhook does: no rules review lists them.
+    pub fn grant_unlisted(&self, user: &str, rights: Vec<Right>) {
+        self.shared.accounts().grant_unlisted(user, rights);
     }
 
     // --- bad days ----------------------------------------------------------------------------

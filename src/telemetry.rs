@@ -13,7 +13,7 @@ use prometheus::{
 
 use crate::{
     api::{
-        Phase, ReloadResult, ReloadTrigger, ThrottleSource, TlsFailure, TransportReason,
+        Phase, ReloadResult, ReloadTrigger, Reviewed, ThrottleSource, TlsFailure, TransportReason,
         UnauthorizedCause, Verb,
     },
     exposition::{
@@ -51,6 +51,7 @@ struct Inner {
     auth_failures: IntCounterVec,
     unauthorized: IntCounterVec,
     token_reloads: IntCounterVec,
+    permission_checks: IntCounterVec,
     tls_failures: IntCounterVec,
     ca_reloads: IntCounterVec,
     scrape_duration: HistogramVec,
@@ -120,6 +121,7 @@ impl Telemetry {
             auth_failures: make.counter(&catalogue::AUTH_FAILURES_TOTAL)?,
             unauthorized: make.counter(&catalogue::AUTH_UNAUTHORIZED_TOTAL)?,
             token_reloads: make.counter(&catalogue::TOKEN_RELOADS_TOTAL)?,
+            permission_checks: make.counter(&catalogue::PERMISSION_CHECKS_TOTAL)?,
             tls_failures: make.counter(&catalogue::TLS_HANDSHAKE_FAILURES_TOTAL)?,
             ca_reloads: make.counter(&catalogue::CA_RELOADS_TOTAL)?,
             scrape_duration: make.histogram(&catalogue::SCRAPE_DURATION_SECONDS)?,
@@ -232,6 +234,11 @@ impl Telemetry {
     /// The CA and client certificate files were read again.
     pub fn ca_reload(&self, result: ReloadResult) {
         self.0.ca_reloads.with_label_values(&[result.as_str()]).inc();
+    }
+
+    /// An access review came to this.
+    pub fn permission_check(&self, reviewed: Reviewed) {
+        self.0.permission_checks.with_label_values(&[reviewed.as_str()]).inc();
     }
 
     /// A TLS handshake failed.

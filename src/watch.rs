@@ -7,6 +7,7 @@ pub mod board;
 pub mod driver;
 pub mod listing;
 pub mod machine;
+pub mod notice;
 pub mod progress;
 pub mod trouble;
 

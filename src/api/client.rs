@@ -46,7 +46,7 @@ const WARNINGS: usize = 100;
 pub struct Client {
     /// Where it is and who we are.
     pub endpoint: Endpoint,
-    telemetry: Telemetry,
+    pub(super) telemetry: Telemetry,
     /// What skew is told by: a clock that nobody sets.
     epoch: Instant,
     skew: Mutex<Skew>,
@@ -139,13 +139,17 @@ impl Client {
         let proof = self.prove().await?;
         let first = self.attempt(&proof, ask, connection).await;
         let mut trouble = match first {
-            Err(trouble) if trouble.failure.kind == FailureKind::Unauthorized => trouble,
+            Err(trouble) if trouble.is_unauthorized() => trouble,
             other => return other,
         };
         match self.renew(&proof, &mut trouble).await {
             Some(proof) => {
                 self.telemetry.retry(ask.verb, &ask.about);
-                self.attempt(&proof, ask, None).await
+                let second = self.attempt(&proof, ask, None).await;
+                if second.as_ref().is_err_and(|trouble| trouble.is_unauthorized()) {
+                    self.explain(false, Some(ReloadResult::Rotated));
+                }
+                second
             }
             None => Err(trouble),
         }
@@ -187,9 +191,23 @@ impl Client {
         let generation = tls.as_ref().map_or(0, Tls::generation);
         let proof = Proof { authorization: credentials.current(), generation };
         let replaced = proof != *sent;
-        let cause = credentials.explain(self.now() / 1_000_000, replaced, token);
-        self.telemetry.unauthorized(cause);
+        self.explain(replaced, token);
         replaced.then_some(proof)
+    }
+
+    /// Counts a 401 under what it comes from, as far as it shows here.
+    fn explain(&self, replaced: bool, reloaded: Option<ReloadResult>) {
+        let Endpoint { credentials, tls, .. } = &self.endpoint;
+        let certificate = tls.as_ref().and_then(Tls::client_times);
+        let now = self.now() / 1_000_000;
+        self.telemetry.unauthorized(credentials.explain(now, certificate, replaced, reloaded));
+    }
+
+    /// Changes when there is other proof of who we are.
+    #[must_use]
+    pub fn proof(&self) -> u64 {
+        let Endpoint { credentials, tls, .. } = &self.endpoint;
+        credentials.generation().wrapping_add(tls.as_ref().map_or(0, Tls::generation))
     }
 
     async fn attempt(
@@ -313,6 +331,12 @@ impl Client {
                 tracing::warn!(warning = %text, "the API server warns");
             }
         }
+    }
+}
+
+impl Trouble {
+    fn is_unauthorized(&self) -> bool {
+        self.failure.kind == FailureKind::Unauthorized
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{
     fmt, io,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use http::HeaderValue;
@@ -47,6 +50,7 @@ pub enum CredentialError {
 pub struct Credentials {
     origin: Origin,
     state: Mutex<Option<Token>>,
+    generation: AtomicU64,
     /// One reload at a time; many watchers may meet the same 401.
     reloading: tokio::sync::Mutex<()>,
 }
@@ -87,7 +91,8 @@ impl Credentials {
             Origin::None | Origin::Exec(_) => None,
             Origin::Source(source) => Some(Token::read(source)?),
         };
-        Ok(Self { origin, state: Mutex::new(token), reloading: tokio::sync::Mutex::new(()) })
+        let (state, generation) = (Mutex::new(token), AtomicU64::new(0));
+        Ok(Self { origin, state, generation, reloading: tokio::sync::Mutex::new(()) })
     }
 
     /// The `Authorization` header, marked as sensitive; `None` without a token. An exec plugin
@@ -154,6 +159,12 @@ impl Credentials {
         header.filter(|header| !header.is_empty())
     }
 
+    /// Grows with each other token.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
     /// The times of the token in use.
     #[must_use]
     pub fn times(&self) -> TokenTimes {
@@ -167,16 +178,23 @@ impl Credentials {
     }
 
     /// What a 401 comes from, as far as it shows here: `now` is the server's clock in seconds
-    /// since 1970, `replaced` whether there is other proof of who we are by now, `reloaded` what
+    /// since 1970, `certificate` the begin and end of our certificate, which counts where there is
+    /// no token, `replaced` whether there is other proof of who we are by now, `reloaded` what
     /// reading the token again gave.
     #[must_use]
     pub fn explain(
         &self,
         now: i64,
+        certificate: Option<(i64, i64)>,
         replaced: bool,
         reloaded: Option<ReloadResult>,
     ) -> UnauthorizedCause {
-        let times = self.times();
+        let times = match (self.current(), certificate) {
+            (None, Some((begin, end))) => {
+                TokenTimes { not_before: Some(begin), expires: Some(end), ..TokenTimes::default() }
+            }
+            _ => self.times(),
+        };
         let past = |time: Option<i64>| time.is_some_and(|time| time <= now);
         match reloaded {
             _ if replaced => UnauthorizedCause::Rotated,
@@ -192,7 +210,11 @@ impl Credentials {
         let mut state = self.state();
         let same = state.as_ref().is_some_and(|old| old.header == token.header);
         *state = Some(token);
-        if same { ReloadResult::Unchanged } else { ReloadResult::Rotated }
+        if same {
+            return ReloadResult::Unchanged;
+        }
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        ReloadResult::Rotated
     }
 
     async fn run(&self, exec: &Exec, tls: Option<&Tls>) -> Result<ReloadResult, CredentialError> {

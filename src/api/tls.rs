@@ -222,6 +222,12 @@ impl Tls {
         self.client_leaf().map(|leaf| leaf.not_after)
     }
 
+    /// When our certificate begins and ends, in seconds since 1970.
+    #[must_use]
+    pub fn client_times(&self) -> Option<(i64, i64)> {
+        self.client_leaf().map(|leaf| (leaf.not_before, leaf.not_after))
+    }
+
     /// The common name of our certificate: the user it says we are.
     #[must_use]
     pub fn client_name(&self) -> Option<String> {
@@ -262,6 +268,8 @@ pub struct Leaf {
     pub subject: String,
     /// Who signed it.
     pub issuer: String,
+    /// When it begins, in seconds since 1970.
+    pub not_before: i64,
     /// When it ends, in seconds since 1970.
     pub not_after: i64,
 }
@@ -272,10 +280,13 @@ impl Leaf {
     pub fn read(der: &CertificateDer<'_>) -> Option<Self> {
         let certificate = Certificate::from_der(der).ok()?;
         let tbs = certificate.tbs_certificate();
+        let seconds =
+            |time: &x509_cert::time::Time| time.to_unix_duration().as_secs().cast_signed();
         Some(Self {
             subject: tbs.subject().to_string(),
             issuer: tbs.issuer().to_string(),
-            not_after: tbs.validity().not_after.to_unix_duration().as_secs().cast_signed(),
+            not_before: seconds(&tbs.validity().not_before),
+            not_after: seconds(&tbs.validity().not_after),
         })
     }
 

@@ -61,6 +61,8 @@ struct Issued {
 pub struct Accounts {
     tokens: BTreeMap<String, Issued>,
     rights: BTreeMap<String, Vec<Right>>,
+    /// Those that no rules review lists.
+    unlisted: BTreeMap<String, Vec<Right>>,
     random: fastrand::Rng,
 }
 
@@ -69,7 +71,7 @@ impl Accounts {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let random = fastrand::Rng::with_seed(seed);
-        Self { tokens: BTreeMap::new(), rights: BTreeMap::new(), random }
+        Self { tokens: BTreeMap::new(), rights: BTreeMap::new(), unlisted: BTreeMap::new(), random }
     }
 
     /// A token bound to a service account from `now` (seconds since 1970) for `lifetime` seconds.
@@ -110,6 +112,23 @@ impl Accounts {
         self.rights.insert(user.into(), rights);
     }
 
+    /// Gives a user exactly these rights beside, of which no rules review tells.
+    pub fn grant_unlisted(&mut self, user: &str, rights: Vec<Right>) {
+        self.unlisted.insert(user.into(), rights);
+    }
+
+    /// Whether a user may have rights that no rules review lists.
+    #[must_use]
+    pub fn lists_not_all(&self, user: &str) -> bool {
+        self.unlisted.contains_key(user)
+    }
+
+    /// The rights of a user in a namespace, as a rules review lists them.
+    pub fn rights_in(&self, user: &str, namespace: &str) -> impl Iterator<Item = &Right> {
+        let rights = self.rights.get(user).into_iter().flatten();
+        rights.filter(move |right| right.namespace.as_deref().is_none_or(|only| only == namespace))
+    }
+
     /// Who has this token at `now` (seconds since 1970), if it is one.
     #[must_use]
     pub fn user(&self, token: &str, now: i64) -> Option<String> {
@@ -126,8 +145,9 @@ impl Accounts {
         served: (&str, &str),
         namespace: Option<&str>,
     ) -> bool {
-        let rights = self.rights.get(user).into_iter().flatten();
-        rights.into_iter().any(|right| right.covers(verb, served, namespace))
+        let rights = [&self.rights, &self.unlisted].into_iter();
+        let mut rights = rights.filter_map(|rights| rights.get(user)).flatten();
+        rights.any(|right| right.covers(verb, served, namespace))
     }
 
     /// Whether a user may get a path that is no resource: some anybody may, discovery whoever says

@@ -3,16 +3,16 @@
 use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
 use http::{
-    Method, Request, Response,
+    HeaderMap, Method, Request, Response,
     header::{ACCEPT, AUTHORIZATION},
 };
-use http_body_util::{Either, Full};
+use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Notify,
@@ -30,6 +30,7 @@ use super::{
     kinds::{Offer, Served},
     list,
     options::Options,
+    review,
     state::{Key, uuid},
     watch::Watch,
 };
@@ -37,6 +38,8 @@ use crate::{api::tls::Leaf, wire::Shape};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// The largest object that is taken.
+const LARGEST: usize = 3 << 20;
 
 /// Takes connections until the listener is taken away or `shared` cuts them.
 pub async fn accept(listener: &TcpListener, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
@@ -97,7 +100,7 @@ async fn respond(
     request: Request<Incoming>,
 ) -> Response<Body> {
     let mut head = Head { audit_id: shared.audit_id(), now: shared.now_seconds(), flow: None };
-    match answer(shared, peer, &request, &mut head).await {
+    match answer(shared, peer, request, &mut head).await {
         Ok(response) => response,
         Err(failure) => head.refuse(&failure),
     }
@@ -107,15 +110,16 @@ async fn respond(
 async fn answer(
     shared: &Arc<Shared>,
     peer: Option<String>,
-    request: &Request<Incoming>,
+    request: Request<Incoming>,
     head: &mut Head,
 ) -> Result<Response<Body>, Failure> {
-    let uri = request.uri();
+    let (request, body) = request.into_parts();
+    let uri = &request.uri;
     let query = uri.query().unwrap_or_default();
     let options = Options::parse(query);
     let place = Place::find(uri.path());
-    let (verb, plural) = (place.verb(&options), place.plural());
-    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let (verb, plural) = (place.verb(&request.method, &options), place.plural());
+    let accept = request.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
     let accept = accept.unwrap_or("*/*");
     shared.note(Seen { verb, path: uri.path().into(), query: query.into(), accept: accept.into() });
     let mut body_fault = None;
@@ -128,7 +132,7 @@ async fn answer(
         Some(Fault::Body(fault)) => body_fault = Some(fault),
         None => {}
     }
-    let user = user(shared, peer, request)?;
+    let user = user(shared, peer, &request.headers)?;
     let flow = if user == ANONYMOUS { ANONYMOUS_FLOW } else { FLOW };
     head.flow = shared.options.priority_and_fairness.then_some(flow);
     let route = match place {
@@ -140,6 +144,16 @@ async fn answer(
     };
     let of = (route.group, route.plural);
     let namespace = route.namespace;
+    if let Some(review) = review::find(route.group, route.plural).filter(|_| verb == "create") {
+        if user == ANONYMOUS {
+            return Err(auth::forbidden(&user, verb, of, namespace, route.name));
+        }
+        let asked = object(body).await?;
+        let answer = review.answer(route.version, &shared.accounts(), &user, &asked);
+        let answer = answer.map_err(|why| Failure::new(400, "BadRequest", why))?;
+        let body = Either::Left(Full::new(format!("{answer}\n").into()));
+        return Ok(head.answer(201, "application/json", &[], body));
+    }
     if !shared.accounts().allows(&user, verb, of, namespace) {
         return Err(auth::forbidden(&user, verb, of, namespace, route.name));
     }
@@ -151,7 +165,7 @@ async fn answer(
         let message = "the server could not find the requested resource";
         return Err(Failure::new(404, "NotFound", message).with(json!({})));
     };
-    if request.method() != Method::GET {
+    if request.method != Method::GET {
         let message = "the server does not allow this method on the requested resource";
         return Err(Failure::new(405, "MethodNotAllowed", message).with(json!({})));
     }
@@ -166,18 +180,22 @@ async fn answer(
     }
 }
 
-fn user(
-    shared: &Shared,
-    peer: Option<String>,
-    request: &Request<Incoming>,
-) -> Result<String, Failure> {
-    let Some(header) = request.headers().get(AUTHORIZATION) else {
+fn user(shared: &Shared, peer: Option<String>, headers: &HeaderMap) -> Result<String, Failure> {
+    let Some(header) = headers.get(AUTHORIZATION) else {
         return Ok(peer.unwrap_or_else(|| ANONYMOUS.into()));
     };
     let token = header.to_str().ok().and_then(|header| header.strip_prefix("Bearer "));
     let now = shared.now_seconds().cast_signed();
     let user = token.and_then(|token| shared.accounts().user(token.trim(), now));
     user.ok_or_else(|| Failure::new(401, "Unauthorized", "Unauthorized"))
+}
+
+/// The object that came with a request.
+async fn object(body: Incoming) -> Result<Value, Failure> {
+    let wrong = |why: String| Failure::new(400, "BadRequest", why);
+    let body = Limited::new(body, LARGEST).collect().await;
+    let body = body.map_err(|error| wrong(error.to_string()))?.to_bytes();
+    serde_json::from_slice(&body).map_err(|error| wrong(error.to_string()))
 }
 
 /// How much is asked for by the first offer that can be met.
@@ -328,8 +346,9 @@ impl<'a> Place<'a> {
         }
     }
 
-    const fn verb(&self, options: &Options) -> &'static str {
+    fn verb(&self, method: &Method, options: &Options) -> &'static str {
         match self {
+            _ if *method == Method::POST => "create",
             Self::Resource(Route { name: None, .. }) if options.watch => "watch",
             Self::Resource(Route { name: None, .. }) => "list",
             _ => "get",

@@ -1,8 +1,11 @@
 //! The state of every watcher, for readiness and for the gauges of a scrape.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
 };
 
 use super::Activity;
@@ -47,10 +50,17 @@ impl Board {
         row
     }
 
-    /// One check for each watcher.
+    /// One check for each watcher; with the rights that are missing, in words by resource and
+    /// namespace.
     #[must_use]
-    pub fn checks(&self) -> Vec<Check> {
-        self.0.iter().map(|row| row.check()).collect()
+    pub fn checks(&self, missing: &BTreeMap<(String, Option<String>), String>) -> Vec<Check> {
+        let missing = |row: &Row| {
+            // Mostly nothing is, and then nothing is looked for.
+            let of =
+                (!missing.is_empty()).then(|| (row.resource.to_string(), row.namespace.clone()));
+            missing.get(&of?).map(String::as_str)
+        };
+        self.0.iter().map(|row| row.check(missing(row))).collect()
     }
 
     /// The rows of each resource.
@@ -101,7 +111,7 @@ impl Row {
         self.last[activity as usize].store(now, Ordering::Relaxed);
     }
 
-    fn check(&self) -> Check {
+    fn check(&self, missing: Option<&str>) -> Check {
         let name = match &self.namespace {
             Some(namespace) => format!("{} in {namespace}", self.resource),
             None => self.resource.to_string(),
@@ -111,7 +121,11 @@ impl Row {
             () if self.denied.load(Ordering::Relaxed) => Verdict::Excused,
             () => Verdict::NotReady,
         };
-        Check { name, verdict, detail: self.detail().clone() }
+        let mut detail = self.detail().clone();
+        if let Some(missing) = missing {
+            detail = format!("{detail}; {missing}");
+        }
+        Check { name, verdict, detail }
     }
 
     fn detail(&self) -> MutexGuard<'_, String> {
@@ -148,10 +162,23 @@ mod tests {
     fn what_cannot_be_watched_is_excused() {
         let mut board = Board::default();
         let row = board.add("pods", None);
-        assert_eq!(board.checks()[0].verdict, Verdict::NotReady);
+        let verdict = || board.checks(&BTreeMap::new())[0].verdict;
+        assert_eq!(verdict(), Verdict::NotReady);
         row.set(false, false, true);
-        assert_eq!(board.checks()[0].verdict, Verdict::Excused);
+        assert_eq!(verdict(), Verdict::Excused);
         row.set(false, true, true);
-        assert_eq!(board.checks()[0].verdict, Verdict::Ready);
+        assert_eq!(verdict(), Verdict::Ready);
+    }
+
+    #[test]
+    fn a_missing_right_is_told_where_it_is_missing() {
+        let mut board = Board::default();
+        for namespace in ["shop", "billing"] {
+            board.add("pods", Some(namespace.into())).describe("watching");
+        }
+        let of = ("pods".to_owned(), Some("shop".to_owned()));
+        let checks = board.checks(&BTreeMap::from([(of, "missing: x".to_owned())]));
+        let details: Vec<_> = checks.iter().map(|check| check.detail.as_str()).collect();
+        assert_eq!(details, ["watching; missing: x", "watching"]);
     }
 }

@@ -19,6 +19,7 @@ use super::{
     board::Row,
     listing::Listing,
     machine::{Action, FailureKind, Input, Machine, Options, Request},
+    notice::Notice,
     trouble::{Tell, Trouble},
 };
 use crate::{
@@ -65,8 +66,8 @@ pub struct Parts {
     pub turns: Arc<Semaphore>,
     /// What can be changed while it runs.
     pub tuning: watch::Receiver<Tuning>,
-    /// Grows when connections should be made anew.
-    pub rotations: watch::Receiver<u64>,
+    /// What it is told from outside.
+    pub notices: watch::Receiver<Notice>,
     /// Decides all jitter.
     pub seed: u64,
 }
@@ -85,6 +86,7 @@ pub struct Watcher {
     list_began: Instant,
     listing: Listing,
     trouble: Trouble,
+    told: Notice,
     /// What of the machine shows: whether it is connected, complete, denied.
     shown: (bool, bool, bool),
 }
@@ -120,6 +122,7 @@ impl Watcher {
             list_began: epoch,
             listing,
             trouble: Trouble::default(),
+            told: Notice::default(),
             shown: (false, false, false),
         }
     }
@@ -153,8 +156,20 @@ impl Watcher {
                     self.timer();
                 }
                 () = self.listing.counted() => {}
-                Ok(()) = self.parts.rotations.changed() => self.input(Input::Rotated),
+                Ok(()) = self.parts.notices.changed() => self.noticed(),
             }
+        }
+    }
+
+    /// Something came from outside.
+    fn noticed(&mut self) {
+        let notice = *self.parts.notices.borrow_and_update();
+        let told = std::mem::replace(&mut self.told, notice);
+        if notice.rotated != told.rotated {
+            self.input(Input::Rotated);
+        }
+        if notice.granted != told.granted {
+            self.input(Input::Granted);
         }
     }
 

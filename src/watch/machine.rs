@@ -234,6 +234,11 @@ impl Machine {
                 out.extend([Action::Close, Action::Ended(EndCause::Rotated)]);
                 self.resume(live, now, out);
             }
+            (Input::Granted, Phase::Waiting { .. }) if self.denied == Some(Denial::Forbidden) => {
+                self.denial.reset();
+                let jitter = RESUME_JITTER.mul_f64(self.random.f64());
+                self.phase = Phase::Waiting { until: now + jitter };
+            }
             _ => {}
         }
     }

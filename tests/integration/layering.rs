@@ -13,6 +13,10 @@ const PURE: &[(&str, &[&str])] = &[
     ("api::flow", &["exposition"]),
     ("watch::machine", &["api::", "watch::", "watch::backoff"]),
     ("watch::backoff", &[]),
+    ("rbac", &["api::", "config::settings"]),
+    ("access::matrix", &["access::rules", "api::", "rbac"]),
+    ("access::pace", &["watch::backoff"]),
+    ("access::rules", &["rbac"]),
 ];
 
 /// Sockets, files, clocks, the process: those come in from the rim.

@@ -1,5 +1,7 @@
 //! Kubetally from outside: each module is a concern.
 
+/// Who we are and what we may: reviewed, and kept true.
+mod access;
 #[path = "../support/binary.rs"]
 mod binary;
 /// The command line: what each command prints, how it ends, and how the daemon takes signals.

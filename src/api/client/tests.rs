@@ -284,3 +284,23 @@ async fn a_plugin_that_fails_runs_once_and_is_no_401() {
     let counted = counted(&client, &FAMILIES);
     assert_eq!(counted, ["token_reloads_total{trigger=\"timer\",result=\"error\"} 1"]);
 }
+
+#[tokio::test]
+async fn a_second_401_is_explained_too() {
+    let cluster = Cluster::start(&["h2"]).await;
+    cluster.write("token", "old");
+    let client = cluster.client("tokenFile: token");
+    let before = client.proof();
+    cluster.write("token", "bad");
+    let trouble = open(&client).await.expect_err("a 401");
+    assert_eq!(trouble.failure.kind, FailureKind::Unauthorized);
+    assert_ne!(client.proof(), before);
+    assert_eq!(
+        counted(&client, &["auth_failures", "auth_unauthorized"]),
+        [
+            "auth_failures_total{code=\"401\",verb=\"list\",resource=\"pods\"} 2",
+            "auth_unauthorized_total{cause=\"rotated\"} 1",
+            "auth_unauthorized_total{cause=\"unknown\"} 1",
+        ]
+    );
+}

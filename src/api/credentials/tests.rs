@@ -201,5 +201,36 @@ fn a_401_is_explained(
     #[case] reloaded: Option<ReloadResult>,
     #[case] expected: UnauthorizedCause,
 ) {
-    assert_eq!(given(&jwt(claims)).explain(120, replaced, reloaded), expected);
+    assert_eq!(given(&jwt(claims)).explain(120, None, replaced, reloaded), expected);
+}
+
+#[rstest]
+#[case::before(Some((130, 900)), UnauthorizedCause::NotYetValid)]
+#[case::in_its_time(Some((100, 900)), UnauthorizedCause::Unknown)]
+#[case::after(Some((10, 120)), UnauthorizedCause::Expired)]
+#[case::without_one(None, UnauthorizedCause::Unknown)]
+fn without_a_token_a_401_is_about_the_certificate(
+    #[case] certificate: Option<(i64, i64)>,
+    #[case] expected: UnauthorizedCause,
+) {
+    let nothing = Credentials::new(Origin::None).expect("no token is needed");
+    assert_eq!(nothing.explain(120, certificate, false, None), expected);
+    let token = given(&jwt("{}"));
+    assert_eq!(token.explain(120, certificate, false, None), UnauthorizedCause::Unknown);
+}
+
+#[tokio::test]
+async fn each_other_token_is_another_generation() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("token");
+    std::fs::write(&path, "one").expect("written");
+    let credentials =
+        Credentials::new(Origin::Source(Source::File(path.clone()))).expect("a token");
+    let mut generations = vec![credentials.generation()];
+    for token in ["one", "two", "two", "one"] {
+        std::fs::write(&path, token).expect("written");
+        credentials.reload().await.expect("a file").expect("a token");
+        generations.push(credentials.generation());
+    }
+    assert_eq!(generations, [0, 0, 1, 1, 2]);
 }

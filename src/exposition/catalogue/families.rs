@@ -3,7 +3,7 @@
 use super::{CODES, Label, Metric, Type, Values};
 use crate::{
     api::{
-        Certificate, Phase as RequestPhase, ReloadResult, ReloadTrigger, ThrottleSource,
+        Certificate, Phase as RequestPhase, ReloadResult, ReloadTrigger, Reviewed, ThrottleSource,
         TlsFailure, TransportReason, UnauthorizedCause, Verb,
     },
     kinds::{
@@ -62,6 +62,8 @@ const TRIGGER: Label = label("trigger", Values::Fixed(ReloadTrigger::VALUES));
 const RESULT: Label = label("result", Values::Fixed(ReloadResult::VALUES));
 const TLS_FAILURE: Label = label("reason", Values::Fixed(TlsFailure::VALUES));
 const CERTIFICATE: Label = label("certificate", Values::Fixed(Certificate::VALUES));
+const REVIEWED: Label = label("result", Values::Fixed(Reviewed::VALUES));
+const USERNAME: Label = label("username", Values::One);
 const VERSION: Label = label("version", Values::One);
 const REVISION: Label = label("revision", Values::One);
 const RELOAD: Label = label("result", Values::Fixed(&["success", "error"]));
@@ -254,6 +256,12 @@ families! {
         "When the token in use expires.";
     TOKEN_RELOADS_TOTAL, "kubetally_token_reloads_total", COUNTER, [TRIGGER, RESULT],
         "Times the token was read again.";
+    PERMISSION_ALLOWED, "kubetally_permission_allowed", GAUGE, [VERB, ASKED],
+        "Whether we may, wherever it is needed, as the last access review that did not fail has it; looked at every 40 to 55 s. Absent while unknown.";
+    PERMISSION_CHECKS_TOTAL, "kubetally_permission_checks_total", COUNTER, [REVIEWED],
+        "Access reviews by what they came to; an error is no denial.";
+    IDENTITY_INFO, "kubetally_identity_info", GAUGE, [USERNAME],
+        "Whom the API server takes us for, always 1. Absent while unknown.";
     TLS_HANDSHAKE_FAILURES_TOTAL, "kubetally_tls_handshake_failures_total", COUNTER, [TLS_FAILURE],
         "TLS handshakes with the API server that failed.";
     TLS_NOT_AFTER_TIMESTAMP_SECONDS, "kubetally_tls_not_after_timestamp_seconds", GAUGE, [CERTIFICATE],

@@ -97,6 +97,8 @@ pub enum Input {
     Ended(Option<TransportReason>),
     /// Our certificate is another one: a connection made with the old one should go.
     Rotated,
+    /// A right that was missing is there: whoever waits for it need wait no longer.
+    Granted,
 }
 
 /// Why a request failed, as far as it decides what to do next.

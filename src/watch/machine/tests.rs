@@ -453,6 +453,29 @@ fn forbidden_waits_long_shows_and_recovers_where_it_was() {
 }
 
 #[test]
+fn a_right_that_is_granted_ends_the_waiting_for_it_at_once() {
+    let mut rig = Rig::watching(true);
+    rig.after(MINUTE).step(object(140)).step(Input::Ended(None)).wait();
+    rig.fail(FailureKind::Forbidden).wait();
+    rig.fail(FailureKind::Forbidden).step(Input::Granted);
+    assert!(rig.wait() <= RESUME_JITTER);
+    assert_eq!(rig.resumes_at(), Some(140));
+    // It waits for nothing now, and next time as if for the first time.
+    rig.step(Input::Opened).step(Input::Granted);
+    assert!(rig.machine.connected());
+    rig.after(MINUTE).step(Input::Ended(None)).wait();
+    rig.fail(FailureKind::Forbidden);
+    assert!(rig.wait() < Duration::from_secs(8));
+}
+
+#[test]
+fn a_right_that_is_granted_ends_no_other_waiting() {
+    let mut rig = Rig::new(true);
+    rig.fail(FailureKind::NotFound).step(Input::Granted);
+    assert!(rig.wait() >= Duration::from_secs(4));
+}
+
+#[test]
 fn a_rotated_certificate_reconnects_where_it_was() {
     let mut rig = Rig::watching(true);
     rig.after(MINUTE).step(object(140)).step(Input::Rotated);

@@ -3,12 +3,17 @@
 use std::{
     fs::{self, File},
     path::Path,
+    sync::Arc,
 };
 
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::*;
-use crate::exposition::{Format, catalogue::TOKEN_RELOADS_TOTAL};
+use crate::{
+    api::endpoint::Lookup,
+    exposition::{Collect, Exposition, Format, catalogue::TOKEN_RELOADS_TOTAL},
+};
 
 /// A client of a server that is not verified, with a token in a file.
 fn client(dir: &TempDir) -> Client {
@@ -34,8 +39,8 @@ async fn log_of(client: &Client, telemetry: &Telemetry, path: &Path, time: Durat
     let log = Arc::new(File::create(path).expect("a file"));
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log).finish();
     let guard = tracing::subscriber::set_default(subscriber);
-    let rotations = watch::Sender::new(0);
-    let ended = timeout(time, reload_credentials(client, telemetry, &rotations)).await;
+    let (notices, proofs) = (Notices::default(), watch::Sender::new(0));
+    let ended = timeout(time, reload(client, telemetry, &notices, &proofs)).await;
     assert!(ended.is_err(), "it never ends by itself");
     drop(guard);
     fs::read_to_string(path).expect("a log")
@@ -75,13 +80,4 @@ async fn a_token_that_is_gone_is_counted_each_time_and_told_each_minute() {
         "{log}"
     );
     assert_eq!(reloads(&telemetry, "error"), 37);
-}
-
-#[test]
-fn a_task_that_ended_ends_liveness() {
-    let process = Arc::<Process>::default();
-    let checks = Checks { board: Arc::default(), process: Arc::clone(&process) };
-    assert_eq!(checks.live(), Ok(()));
-    *process.ended.lock().expect("no panic") = Some("a watcher");
-    assert_eq!(checks.live(), Err("a watcher has ended".into()));
 }

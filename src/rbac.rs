@@ -153,14 +153,14 @@ mod tests {
             ..needed.last().expect("a lease").clone()
         };
         let some = [&needed[0], &needed[2], &needed[3], &needed[0]];
-        let leases = [lease(Verb::Get, "kubetally"), lease(Verb::Update, "kubetally")];
+        let leases = [lease(Verb::Get, "kubetally"), lease(Verb::Patch, "kubetally")];
         assert_eq!(
             lines(&rules(some.into_iter().chain(&leases))),
             [
                 r#"{apiGroups: [""], resources: [pods], verbs: [list]}"#,
                 r#"{apiGroups: [""], resources: [events], verbs: [list, watch]}"#,
                 "{apiGroups: [coordination.k8s.io], resources: [leases], \
-                 resourceNames: [kubetally], verbs: [get, update]}",
+                 resourceNames: [kubetally], verbs: [get, patch]}",
             ]
         );
     }

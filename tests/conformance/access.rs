@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use libtest_mimic::Completion;
@@ -23,6 +24,7 @@ tests![
     the_service_account_as_in_a_pod,
     a_client_certificate_of_a_kubeconfig,
     a_bad_token_and_then_a_good_one,
+    a_token_past_its_end_and_one_before_its_begin,
     a_rotated_token,
     rights_that_come_later,
     rights_that_are_taken_and_given_back,
@@ -37,7 +39,7 @@ const OBJECTS: [(&str, f64); 2] = [
 const UNSHARE: [&str; 2] = ["--mount", "--map-root-user"];
 
 /// The API server with the base applied, two pods and an event.
-async fn furnished(suite: &Suite) -> (&Shared, Api) {
+pub async fn furnished(suite: &Suite) -> (&Shared, Api) {
     let (shared, api) = suite.fresh().await;
     apply(shared);
     namespace(&api, "shop").await;
@@ -73,7 +75,8 @@ pub async fn bind(api: &Api, name: &str, role: &str, subject: Value) {
     api.must(Call::create(path, binding)).await;
 }
 
-async fn unbind(api: &Api, name: &str) {
+/// What was bound under this name is bound no more.
+pub async fn unbind(api: &Api, name: &str) {
     let path = format!("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/{name}");
     let answer = api.send(&Call::delete(path)).await.expect("an answer");
     assert!([200, 404].contains(&answer.status), "{answer:?}");
@@ -85,7 +88,7 @@ pub fn subject(account: &str) -> Value {
 }
 
 /// Starts a Kubetally with this token in a file; the file comes back too.
-async fn with_token(shared: &Shared, token: &str) -> (Kubetally, PathBuf) {
+pub async fn with_token(shared: &Shared, token: &str) -> (Kubetally, PathBuf) {
     with_token_at(shared, token, shared.server.port).await
 }
 
@@ -115,6 +118,8 @@ async fn the_shipped_service_account_by_its_bound_token(suite: &Suite) {
     let scrape = kubetally.scrape().await;
     scrape.expect(&OBJECTS).unwrap();
     assert_eq!(scrape.sum("kubetally_auth_failures_total"), 0.0);
+    let known = "kubetally_identity_info{username=\"system:serviceaccount:kubetally:kubetally\"}";
+    kubetally.until_values("whom the API server takes it for", &[(known, 1.0)]).await;
     let (_, text) = kubetally.get("/readyz?verbose").await.expect("an answer");
     assert!(!text.contains("[!]"), "the shipped role is enough for the default: {text}");
     let time = |name| scrape.get(name).unwrap_or_else(|| panic!("no {name}"));
@@ -206,6 +211,31 @@ async fn a_bad_token_and_then_a_good_one(suite: &Suite) {
     kubetally.until_ready().await;
     kubetally.scrape().await.expect(&OBJECTS).unwrap();
     kubetally.stop().await;
+}
+
+/// Signed by the API server's own key, as it would not do it itself.
+async fn a_token_past_its_end_and_one_before_its_begin(suite: &Suite) {
+    let (shared, _) = furnished(suite).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    for (cause, from, to) in
+        [("expired", now - 7200, now - 3600), ("not_yet_valid", now + 3600, now + 7200)]
+    {
+        let token = shared.cluster.sign_token("kubetally", from, to);
+        let (mut kubetally, _) = with_token(shared, &token).await;
+        let series = format!("kubetally_auth_unauthorized_total{{cause=\"{cause}\"}}");
+        kubetally
+            .until("a 401, explained", |scrape| match scrape.get(&series) {
+                Some(n) if n > 0.0 => Ok(()),
+                other => Err(format!("{other:?}")),
+            })
+            .await;
+        let scrape = kubetally.scrape().await;
+        let explained: f64 = scrape.sum("kubetally_auth_unauthorized_total");
+        assert_eq!(scrape.get(&series), Some(explained), "nothing but {cause}");
+        let end = scrape.get("kubetally_token_expiration_timestamp_seconds");
+        assert_eq!(end.map(|end| end as u64), Some(to));
+        kubetally.stop().await;
+    }
 }
 
 async fn a_rotated_token(suite: &Suite) {

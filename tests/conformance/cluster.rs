@@ -7,9 +7,12 @@ use std::{
     process::Command,
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use kubetally::sim::pki::{Authority, Identity, Validity};
-use rcgen::KeyPair;
+use rcgen::{KeyPair, SigningKey};
 use rustls::ServerConfig;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -60,6 +63,8 @@ pub struct Cluster {
     etcd: Process,
     etcd_port: u16,
     authority: Authority,
+    /// What signs tokens of service accounts.
+    accounts: KeyPair,
     admin: Identity,
     dir: TempDir,
 }
@@ -116,7 +121,7 @@ impl Cluster {
         let admin = authority.client("admin", &["system:masters"]).expect("a certificate");
         let up = async || crate::api::plain(etcd_port, "/v3/maintenance/status", &json!({})).await;
         eventually("etcd", up).await;
-        Self { assets: assets.clone(), etcd, etcd_port, authority, admin, dir }
+        Self { assets: assets.clone(), etcd, etcd_port, authority, accounts, admin, dir }
     }
 
     /// Starts an API server with these flags beside its own, and waits until it is ready.
@@ -150,6 +155,19 @@ impl Cluster {
         server
     }
 
+    /// The flag of an API server that shows this certificate to whoever asks for this name.
+    pub fn shown_to(&self, name: &str, validity: Validity) -> String {
+        let identity = self.authority.server(&[name], validity).expect("a name");
+        let file = |ending: &str, text: &str| {
+            let path = self.dir.path().join(format!("{name}.{ending}"));
+            std::fs::write(&path, text).expect("a file");
+            path.display().to_string()
+        };
+        let certificate = file("crt", &identity.certificate);
+        let key = file("key", &identity.key);
+        format!("--tls-sni-cert-key={certificate},{key}:{name}")
+    }
+
     /// The certificate of a user of these groups.
     pub fn user(&self, name: &str, groups: &[&str]) -> Identity {
         self.authority.client(name, groups).expect("a certificate")
@@ -165,6 +183,28 @@ impl Cluster {
         let identity = self.authority.server(&["localhost", "127.0.0.1"], Validity::Now);
         let config = self.authority.server_config(&identity.expect("names"), alpn);
         config.expect("TLS")
+    }
+
+    /// A token of a service account of the namespace kubetally, from one time to another in seconds
+    /// since 1970, as the API server signs them.
+    pub fn sign_token(&self, account: &str, from: u64, to: u64) -> String {
+        const ISSUER: &str = "https://kubernetes.default.svc";
+        let claims = json!({
+            "aud": [ISSUER],
+            "exp": to,
+            "iat": from,
+            "iss": ISSUER,
+            "kubernetes.io": {
+                "namespace": "kubetally",
+                "serviceaccount": {"name": account, "uid": "00000000-0000-0000-0000-000000000000"},
+            },
+            "nbf": from,
+            "sub": format!("system:serviceaccount:kubetally:{account}"),
+        });
+        let parts = [json!({"alg": "ES256"}), claims];
+        let signed = parts.map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+        let signature = self.accounts.sign(signed.as_bytes()).expect("a signature");
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(two_numbers(&signature)))
     }
 
     /// Where tests may keep files of their own.
@@ -280,6 +320,22 @@ impl ApiServer {
     pub fn api(&self, login: Login<'_>) -> Api {
         Api::new(self.port, &self.ca, login)
     }
+}
+
+/// The two numbers of an ECDSA signature by P-256, from their DER, at their full width (RFC 7518,
+/// 3.4).
+fn two_numbers(der: &[u8]) -> Vec<u8> {
+    let mut rest = &der[2..];
+    let mut numbers = Vec::new();
+    for _ in 0..2 {
+        let (number, after) = rest[2..].split_at(rest[1].into());
+        // A leading zero says that a number is not negative; those that are not needed are left out.
+        let number = &number[number.len().saturating_sub(32)..];
+        numbers.extend(std::iter::repeat_n(0, 32 - number.len()));
+        numbers.extend(number);
+        rest = after;
+    }
+    numbers
 }
 
 /// Ports that were free a moment ago.

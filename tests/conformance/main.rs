@@ -27,9 +27,11 @@ mod process;
 mod proxy;
 mod recount;
 mod reference;
+mod rights;
 mod scale;
 mod suite;
 mod travels;
+mod trust;
 
 use cluster::{Assets, VARIABLE};
 use suite::{Suite, Test};
@@ -44,6 +46,8 @@ fn main() -> ExitCode {
     let against = [
         deploy::TESTS,
         access::TESTS,
+        rights::TESTS,
+        trust::TESTS,
         counting::TESTS,
         kinds::TESTS,
         travels::TESTS,

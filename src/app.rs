@@ -1,6 +1,7 @@
 //! The wiring: the one place where the daemon's tasks are made.
 
 mod credentials;
+mod probes;
 
 use std::{
     future::Future,
@@ -44,6 +45,7 @@ use crate::{
         scrape::Scrapes,
     },
     logging::Level,
+    probe::{self, prober::Candidate},
     rbac,
     shutdown::{Shutdown, Signal, Signals, Stopping},
     store::Shown,
@@ -113,6 +115,7 @@ pub struct Daemon {
     process: Arc<Process>,
     board: Arc<Board>,
     access: Arc<Access>,
+    probes: Arc<probe::board::Board>,
     tuning: watch::Sender<Tuning>,
     limits: watch::Sender<Limits>,
     shutdown: Shutdown,
@@ -145,6 +148,7 @@ struct Process {
 struct Checks {
     board: Arc<Board>,
     access: Arc<Access>,
+    probes: Arc<probe::board::Board>,
     process: Arc<Process>,
 }
 
@@ -182,19 +186,23 @@ impl Daemon {
             process,
             board: Arc::default(),
             access: Arc::new(Access::new(rbac::needed(settings))),
+            probes: Arc::default(),
             tuning: watch::Sender::new(tuning(settings)),
             limits: watch::Sender::new(limits(settings)),
             shutdown: Shutdown::default(),
             tasks: JoinSet::new(),
             address,
         };
-        let collectors = daemon.watch(settings);
+        let (collectors, candidates) = daemon.watch(settings);
+        daemon.probe(settings, &candidates)?;
+        daemon.fly(settings.canary.clone());
         daemon.serve(listener, collectors);
         Ok(daemon)
     }
 
-    /// Makes the stores, their watchers, and what keeps their rights in view.
-    fn watch(&mut self, settings: &Settings) -> Vec<Arc<dyn Collect>> {
+    /// Makes the stores, their watchers, and what keeps their rights in view; gives the stores,
+    /// and what probes may list.
+    fn watch(&mut self, settings: &Settings) -> (Vec<Arc<dyn Collect>>, Vec<Candidate>) {
         let mut board = Board::default();
         let mut collectors: Vec<Arc<dyn Collect>> = Vec::new();
         let mut notices = Notices::default();
@@ -235,13 +243,16 @@ impl Daemon {
         }
         // Who comes first lists first: what is soon done does not wait for what is long.
         watchers.sort_by_key(|(many, _)| *many);
+        let mut candidates = Vec::new();
         for (_, parts) in watchers {
+            let (target, row) = (parts.target.clone(), Arc::clone(&parts.row));
+            candidates.push(Candidate { target, row });
             let watcher = Watcher::new(parts);
             self.spawn("a watcher", |stopping| watcher.run(stopping.wait()));
         }
         self.board = Arc::new(board);
         self.keep_access(Arc::new(notices));
-        collectors
+        (collectors, candidates)
     }
 
     /// Keeps credentials fresh and rights in view, and tells watchers of both.
@@ -273,12 +284,14 @@ impl Daemon {
     fn serve(&mut self, listener: TcpListener, mut collectors: Vec<Arc<dyn Collect>>) {
         collectors.push(Arc::clone(&self.board) as Arc<dyn Collect>);
         collectors.push(Arc::clone(&self.access) as Arc<dyn Collect>);
+        collectors.push(Arc::clone(&self.probes) as Arc<dyn Collect>);
         collectors.push(Arc::clone(&self.client) as Arc<dyn Collect>);
         collectors.push(Arc::clone(&self.process) as Arc<dyn Collect>);
         collectors.push(Arc::new(self.telemetry.clone()));
         let health = Checks {
             board: Arc::clone(&self.board),
             access: Arc::clone(&self.access),
+            probes: Arc::clone(&self.probes),
             process: Arc::clone(&self.process),
         };
         let router = Arc::new(Router {
@@ -407,7 +420,9 @@ impl Health for Checks {
     }
 
     fn ready(&self) -> Vec<Check> {
-        self.board.checks(&self.access.missing())
+        let mut checks = self.board.checks(&self.access.missing());
+        checks.extend(self.probes.checks());
+        checks
     }
 }
 
@@ -437,7 +452,8 @@ mod tests {
     fn a_task_that_ended_ends_liveness() {
         let process = Arc::<Process>::default();
         let access = Arc::new(Access::new(Vec::new()));
-        let checks = Checks { board: Arc::default(), access, process: Arc::clone(&process) };
+        let (board, probes) = (Arc::default(), Arc::default());
+        let checks = Checks { board, access, probes, process: Arc::clone(&process) };
         assert_eq!(checks.live(), Ok(()));
         *process.ended.lock().expect("no panic") = Some("a watcher");
         assert_eq!(checks.live(), Err("a watcher has ended".into()));

@@ -187,6 +187,25 @@ pub struct Flags {
     /// Families not to show: regular expressions of their names [default: none]
     #[arg(help_heading = "A series an object", long, value_name = "LIST")]
     pub detail_deny: Option<String>,
+    /// How often the API server is probed, by four requests; 0s is never [default: 15s]
+    #[arg(help_heading = "Probes of the API server", long, value_name = "TIME")]
+    pub probe_interval: Option<String>,
+    /// How long one request of a probe may take [default: 5s]
+    #[arg(help_heading = "Probes of the API server", long, value_name = "TIME")]
+    pub probe_timeout: Option<String>,
+    /// An API server to probe beside the watched one, such as cp-1=https://10.0.0.11:6443 (may be
+    /// repeated)
+    #[arg(help_heading = "Probes of the API server", long, value_name = "NAME=ADDRESS", value_parser = endpoint)]
+    pub probe_endpoint: Vec<(String, String)>,
+    /// The namespace of a Lease that is written and looked for on its watch [default: none]
+    #[arg(help_heading = "Probes of the API server", long, value_name = "NAMESPACE")]
+    pub canary_namespace: Option<String>,
+    /// The Lease [default: kubetally-canary]
+    #[arg(help_heading = "Probes of the API server", long, value_name = "NAME")]
+    pub canary_lease: Option<String>,
+    /// How often it is written [default: 15s]
+    #[arg(help_heading = "Probes of the API server", long, value_name = "TIME")]
+    pub canary_interval: Option<String>,
     /// Namespaces shown by name, the others are _other [default: 500]
     #[arg(help_heading = "How much is shown by name", long, value_name = "N")]
     pub cap_namespaces: Option<String>,
@@ -217,11 +236,17 @@ pub struct Flags {
 }
 
 fn selector(text: &str) -> Result<(String, String), String> {
-    let split = text
-        .split_once('=')
-        .filter(|(resource, selector)| !resource.is_empty() && !selector.is_empty());
-    let (resource, selector) = split.ok_or("want RESOURCE=SELECTOR, such as pods=app=web")?;
-    Ok((resource.into(), selector.into()))
+    entry(text).ok_or_else(|| "want RESOURCE=SELECTOR, such as pods=app=web".into())
+}
+
+fn endpoint(text: &str) -> Result<(String, String), String> {
+    entry(text).ok_or_else(|| "want NAME=ADDRESS, such as cp-1=https://10.0.0.11:6443".into())
+}
+
+/// An entry of a table.
+fn entry(text: &str) -> Option<(String, String)> {
+    let (name, value) = text.split_once('=')?;
+    (!name.is_empty() && !value.is_empty()).then(|| (name.into(), value.into()))
 }
 
 /// An RFC 1123 label, as names of namespaces are.
@@ -266,6 +291,11 @@ impl Flags {
             ("detail.opt_in", &self.detail_opt_in),
             ("detail.allow", &self.detail_allow),
             ("detail.deny", &self.detail_deny),
+            ("probe.interval", &self.probe_interval),
+            ("probe.timeout", &self.probe_timeout),
+            ("canary.namespace", &self.canary_namespace),
+            ("canary.lease", &self.canary_lease),
+            ("canary.interval", &self.canary_interval),
             ("caps.namespaces", &self.cap_namespaces),
             ("caps.reasons", &self.cap_reasons),
             ("caps.nodes", &self.cap_nodes),
@@ -279,9 +309,10 @@ impl Flags {
         for (table, entries) in [
             ("watch.label_selectors", &self.label_selector),
             ("watch.field_selectors", &self.field_selector),
+            ("probe.endpoints", &self.probe_endpoint),
         ] {
-            for (resource, value) in entries {
-                flags.push((format!("{table}.{resource}"), value.clone()));
+            for (entry, value) in entries {
+                flags.push((format!("{table}.{entry}"), value.clone()));
             }
         }
         Sources { file, environment, flags }

@@ -14,10 +14,14 @@
 //! Data goes one way: nothing downstream calls back upstream. `wire`, `kinds`, `watch::machine`,
 //! `watch::backoff`, `store`, `exposition`, `rbac` and what decides in `access` are pure: no
 //! sockets, files or clocks; time and randomness come in as arguments.
+//!
+//! Beside the watches `access` asks who we are and what we may, `probe` asks the API servers how
+//! they are, and `canary` how late a watch is.
 
 pub mod access;
 pub mod api;
 pub mod app;
+pub mod canary;
 pub mod cli;
 pub mod config;
 #[cfg(feature = "demo")]
@@ -28,6 +32,7 @@ pub mod http;
 pub mod kinds;
 mod label;
 pub mod logging;
+pub mod probe;
 pub mod rbac;
 pub mod shutdown;
 #[cfg(feature = "demo")]

@@ -28,6 +28,7 @@ pub mod state;
 pub mod surroundings;
 pub mod watch;
 pub mod workload;
+mod write;
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -87,7 +88,7 @@ impl Default for Options {
 /// A request that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// `list`, `watch`, `get`, or `create` for a POST.
+    /// As RBAC has it: `list`, `watch`, `get`, `create` or `patch`.
     pub verb: &'static str,
     /// Its path.
     pub path: String,
@@ -180,23 +181,22 @@ impl Sim {
     /// Creates or replaces an object of a table (a plural, such as `pods`); gives its
     /// resourceVersion.
     pub fn put(&self, table: &'static str, object: Value) -> u64 {
-        let now = humantime::format_rfc3339_seconds(self.shared.now()).to_string();
-        self.write(|state| state.put(table, object, &now))
+        self.shared.put(table, object)
     }
 
     /// Deletes objects, all at one resourceVersion; gives how many there were.
     pub fn delete(&self, table: &'static str, keys: &[Key]) -> usize {
-        self.write(|state| state.delete(table, keys))
+        self.shared.write(|state| state.delete(table, keys))
     }
 
     /// Takes objects with their resourceVersions, and moves to this revision, back too.
     pub fn load(&self, table: &'static str, items: &[Value], revision: u64) {
-        self.write(|state| state.load(table, items, revision));
+        self.shared.write(|state| state.load(table, items, revision));
     }
 
     /// Forgets all history up to now.
     pub fn compact(&self) {
-        self.write(State::compact);
+        self.shared.write(State::compact);
     }
 
     /// The JSON of all objects of a table.
@@ -204,13 +204,6 @@ impl Sim {
     pub fn objects(&self, table: &str) -> Vec<Value> {
         let snapshot = self.shared.state().snapshot(table, None).unwrap_or_default();
         snapshot.values().filter_map(|object| serde_json::from_str(&object.body).ok()).collect()
-    }
-
-    fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.shared.state();
-        let result = change(&mut state);
-        self.shared.revision.send_replace(state.revision());
-        result
     }
 
     /// Serves the custom resources of a group from now on.
@@ -303,6 +296,18 @@ impl Sim {
 }
 
 impl Shared {
+    fn put(&self, table: &'static str, object: Value) -> u64 {
+        let now = humantime::format_rfc3339_seconds(self.now()).to_string();
+        self.write(|state| state.put(table, object, &now))
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state();
+        let result = change(&mut state);
+        self.revision.send_replace(state.revision());
+        result
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }

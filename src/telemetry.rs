@@ -16,10 +16,12 @@ use crate::{
         Phase, ReloadResult, ReloadTrigger, Reviewed, ThrottleSource, TlsFailure, TransportReason,
         UnauthorizedCause, Verb,
     },
+    canary,
     exposition::{
         Collect, Exposition,
         catalogue::{self, Metric, Values, code},
     },
+    probe::{Failed, Question, Way},
     rbac,
     watch::{EndCause, Op, RelistCause, SyncMode},
 };
@@ -40,6 +42,10 @@ struct Inner {
     retry_after: HistogramVec,
     in_flight: IntGaugeVec,
     warnings: IntCounterVec,
+    probe_duration: HistogramVec,
+    probe_failures: IntCounterVec,
+    canary_roundtrip: HistogramVec,
+    canary_failures: IntCounterVec,
     watch_start: HistogramVec,
     watch_sync: HistogramVec,
     watch_stream: HistogramVec,
@@ -110,6 +116,10 @@ impl Telemetry {
             retry_after: make.histogram(&catalogue::API_RETRY_AFTER_SECONDS)?,
             in_flight: make.gauge(&catalogue::API_REQUESTS_IN_FLIGHT)?,
             warnings: make.counter(&catalogue::API_WARNINGS_TOTAL)?,
+            probe_duration: make.histogram(&catalogue::API_PROBE_DURATION_SECONDS)?,
+            probe_failures: make.counter(&catalogue::API_PROBE_FAILURES_TOTAL)?,
+            canary_roundtrip: make.histogram(&catalogue::WATCH_CANARY_ROUNDTRIP_SECONDS)?,
+            canary_failures: make.counter(&catalogue::WATCH_CANARY_FAILURES_TOTAL)?,
             watch_start: make.histogram(&catalogue::WATCH_START_DURATION_SECONDS)?,
             watch_sync: make.histogram(&catalogue::WATCH_SYNC_DURATION_SECONDS)?,
             watch_stream: make.histogram(&catalogue::WATCH_STREAM_DURATION_SECONDS)?,
@@ -182,6 +192,48 @@ impl Telemetry {
     /// A Warning header.
     pub fn api_warning(&self) {
         self.0.warnings.with_label_values::<&str>(&[]).inc();
+    }
+
+    /// An API server will be probed: its series start at 0.
+    pub fn probing(&self, endpoint: &str) {
+        for question in Question::VALUES {
+            for way in Way::VALUES {
+                self.0.probe_duration.with_label_values(&[endpoint, question, way]);
+            }
+            for reason in Failed::VALUES {
+                self.0.probe_failures.with_label_values(&[endpoint, question, reason]);
+            }
+        }
+    }
+
+    /// A probe was answered after this time.
+    pub fn probe(&self, endpoint: &str, question: Question, way: Way, took: Duration) {
+        let labels = [endpoint, question.as_str(), way.as_str()];
+        observe(&self.0.probe_duration, &labels, took);
+    }
+
+    /// A probe was not answered as it should be.
+    pub fn probe_failed(&self, endpoint: &str, question: Question, reason: Failed) {
+        let labels = [endpoint, question.as_str(), reason.as_str()];
+        self.0.probe_failures.with_label_values(&labels).inc();
+    }
+
+    /// There is a canary: its series start at 0.
+    pub fn flying(&self) {
+        self.0.canary_roundtrip.with_label_values::<&str>(&[]);
+        for cause in canary::Failed::VALUES {
+            self.0.canary_failures.with_label_values(&[cause]);
+        }
+    }
+
+    /// A canary came back on its watch after this time.
+    pub fn canary(&self, took: Duration) {
+        observe(&self.0.canary_roundtrip, &[], took);
+    }
+
+    /// A canary did not come back.
+    pub fn canary_failed(&self, cause: canary::Failed) {
+        self.0.canary_failures.with_label_values(&[cause.as_str()]).inc();
     }
 
     /// A watch gave its headers after this time.
@@ -258,9 +310,14 @@ fn observe(histogram: &HistogramVec, labels: &[&str], took: Duration) {
     histogram.with_label_values(labels).observe(took.as_secs_f64());
 }
 
-/// Families of which most series would stay 0 for ever: each starts when it happens.
-const LATE: [&str; 2] =
-    [catalogue::API_REQUEST_DURATION_SECONDS.name, catalogue::API_REQUESTS_TOTAL.name];
+/// Families of which most series would stay 0 for ever, or all where something is off: each starts
+/// when it happens, or is known to be able to.
+const LATE: [&str; 4] = [
+    catalogue::API_REQUEST_DURATION_SECONDS.name,
+    catalogue::API_REQUESTS_TOTAL.name,
+    catalogue::WATCH_CANARY_ROUNDTRIP_SECONDS.name,
+    catalogue::WATCH_CANARY_FAILURES_TOTAL.name,
+];
 
 /// Makes families from their declarations.
 struct Maker<'a> {

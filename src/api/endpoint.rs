@@ -59,7 +59,10 @@ pub enum FindError {
         origin: String,
     },
     /// One server of the cluster would be spoken to as the other is not.
-    #[error("{origin}: {url} and the API server that is watched are not both https or both http")]
+    #[error(
+        "{origin}: {url} and the API server that is watched have to be both https or both http, as \
+         they share credentials and CA"
+    )]
     OtherScheme {
         /// The address.
         url: String,
@@ -152,8 +155,7 @@ impl Endpoint {
     fn from_kubeconfig(resolved: Resolved) -> Result<Self, FindError> {
         let Resolved { server, origin, namespace, user, tls, token } = resolved;
         let url = Url::parse(&server).map_err(|why| FindError::Address {
-            // What stands before an @ may be a password.
-            url: server.rsplit_once('@').map_or(server.clone(), |(_, rest)| format!("***@{rest}")),
+            url: without_password(&server),
             origin: origin.clone(),
             why,
         })?;
@@ -223,6 +225,12 @@ impl Endpoint {
             .or_else(named)
             .unwrap_or_else(|| "anonymous".into())
     }
+}
+
+/// An address, to be shown: what stands before an @ may be a password.
+#[must_use]
+pub fn without_password(address: &str) -> String {
+    address.rsplit_once('@').map_or(address.into(), |(_, rest)| format!("***@{rest}"))
 }
 
 impl Lookup<'_> {

@@ -20,6 +20,8 @@ pub struct Key {
     pub help: &'static str,
     /// Whether a reload takes it over; else it needs a restart.
     pub live: bool,
+    /// Of a table, one value an entry: what its entries are named by.
+    pub entry: Option<&'static str>,
 }
 
 const fn key(
@@ -29,12 +31,16 @@ const fn key(
     allowed: &'static str,
     help: &'static str,
 ) -> Key {
-    Key { name, flag, default, allowed, help, live: false }
+    Key { name, flag, default, allowed, help, live: false, entry: None }
 }
 
 impl Key {
     const fn live(self) -> Self {
         Self { live: true, ..self }
+    }
+
+    const fn table(self, entry: &'static str) -> Self {
+        Self { entry: Some(entry), ..self }
     }
 
     /// What may stand there, for errors and docs.
@@ -123,14 +129,16 @@ pub static KEYS: &[Key] = &[
         "",
         "a label selector for each resource that is watched",
         "Watch only the objects with these labels.",
-    ),
+    )
+    .table("RESOURCE"),
     key(
         "watch.field_selectors",
         "--field-selector",
         "",
         "a field selector for each resource that is watched",
         "Watch only the objects with these fields.",
-    ),
+    )
+    .table("RESOURCE"),
     key(
         "watch.wire",
         "--wire",
@@ -197,6 +205,49 @@ pub static KEYS: &[Key] = &[
         "Families not shown, where resources show a series an object.",
     ),
     key(
+        "probe.interval",
+        "--probe-interval",
+        "15s",
+        "0s, or a time from 1s to 1h",
+        "How often each API server is probed, by four requests; 0s is never.",
+    ),
+    key(
+        "probe.timeout",
+        "--probe-timeout",
+        "5s",
+        "a time from 1s to 1m",
+        "How long one request of a probe may take, its dial included.",
+    ),
+    key(
+        "probe.endpoints",
+        "--probe-endpoint",
+        "",
+        "an address such as https://10.0.0.11:6443 for each of at most 8 names such as cp-1, and after a comma what its certificate has to be for",
+        "API servers of this cluster to probe beside the one that is watched, which is called default and whose certificate theirs are like.",
+    )
+    .table("NAME"),
+    key(
+        "canary.namespace",
+        "--canary-namespace",
+        "",
+        "a namespace",
+        "The namespace of a Lease that is written and looked for on its watch; without one there is no canary.",
+    ),
+    key(
+        "canary.lease",
+        "--canary-lease",
+        "kubetally-canary",
+        "the name of a Lease, as that of a namespace",
+        "The Lease of the canary; it is made where there is none.",
+    ),
+    key(
+        "canary.interval",
+        "--canary-interval",
+        "15s",
+        "a time from 1s to 1h",
+        "How often the canary is written; one that is not back by then is lost.",
+    ),
+    key(
         "caps.namespaces",
         "--cap-namespaces",
         "500",
@@ -234,13 +285,14 @@ pub static KEYS: &[Key] = &[
     .live(),
 ];
 
-/// The keys that hold a table: one value a resource.
-pub const TABLES: &[&str] = &["watch.label_selectors", "watch.field_selectors"];
-
 /// A file of settings, for the docs.
 pub const EXAMPLE: &str = r#"[watch]
 namespaces = ["shop", "billing"]
 label_selectors.pods = "app in (web, api)"
+
+[probe]
+endpoints.cp-1 = "https://10.0.0.11:6443"
+endpoints.cp-2 = ["https://10.0.0.12:6443", "kubernetes.default.svc"]
 
 [log]
 level = "info,kubetally::watch=debug"
@@ -272,8 +324,10 @@ pub fn markdown() -> String {
     );
     for key in KEYS {
         let default = if key.default.is_empty() { "" } else { &format!("`{}`", key.default) };
-        let entry = if TABLES.contains(&key.name) { ".RESOURCE" } else { "" };
-        let name = format!("{}{entry}", key.name);
+        let name = match key.entry {
+            Some(entry) => format!("{}.{entry}", key.name),
+            None => key.name.to_owned(),
+        };
         // Writing to a String cannot fail.
         writeln!(
             out,
@@ -294,16 +348,16 @@ pub fn markdown() -> String {
 pub fn find(name: &str) -> Option<&'static Key> {
     let table = |key: &&Key| {
         let entry = name.strip_prefix(key.name).and_then(|rest| rest.strip_prefix('.'));
-        TABLES.contains(&key.name) && entry.is_some_and(|entry| !entry.is_empty())
+        key.entry.is_some() && entry.is_some_and(|entry| !entry.is_empty())
     };
-    let exact = KEYS.iter().find(|key| key.name == name && !TABLES.contains(&key.name));
+    let exact = KEYS.iter().find(|key| key.name == name && key.entry.is_none());
     exact.or_else(|| KEYS.iter().find(table))
 }
 
 /// What a name holds that is no setting itself: a section of settings, or a table of them.
 #[must_use]
 pub fn section(name: &str) -> Option<String> {
-    if let Some(table) = KEYS.iter().find(|key| key.name == name && TABLES.contains(&name)) {
+    if let Some(table) = KEYS.iter().find(|key| key.name == name && key.entry.is_some()) {
         return Some(format!("a table: {}", table.allowed()));
     }
     let within = |key: &Key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));

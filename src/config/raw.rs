@@ -6,7 +6,7 @@ use config::{Config, File, FileFormat, Value, ValueKind};
 
 use super::{
     ConfigError, Sources,
-    keys::{self, KEYS, TABLES},
+    keys::{self, KEYS},
 };
 
 /// What stands before each environment variable.
@@ -53,7 +53,7 @@ impl Raw {
     /// Where the file cannot be read, or something is no setting.
     pub fn read(sources: &Sources) -> Result<Self, ConfigError> {
         let mut raw = Self(BTreeMap::new());
-        for key in KEYS.iter().filter(|key| !TABLES.contains(&key.name)) {
+        for key in KEYS.iter().filter(|key| key.entry.is_none()) {
             raw.set(key.name, key.default.into(), "default".into());
         }
         if let Some(path) = &sources.file {
@@ -143,7 +143,7 @@ impl Raw {
         self.written(name).filter(|written| !written.text.is_empty())
     }
 
-    /// The entries of a table: resource and value.
+    /// The entries of a table: what each is for, and its value.
     pub fn entries<'a>(&'a self, table: &'a str) -> impl Iterator<Item = (&'a str, &'a Written)> {
         self.0.iter().filter_map(move |(name, written)| {
             Some((name.strip_prefix(table)?.strip_prefix('.')?, written))

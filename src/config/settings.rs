@@ -6,6 +6,7 @@ use super::{
     ConfigError,
     detail::{self, Allowed, Detail},
     keys,
+    probe::{Canary, Probe},
     raw::{Raw, Written},
 };
 use crate::{
@@ -30,6 +31,10 @@ pub struct Settings {
     pub watch: Watch,
     /// A series an object.
     pub detail: Detail,
+    /// The probes of the API server.
+    pub probe: Probe,
+    /// The write that is looked for on its watch; none where it is off.
+    pub canary: Option<Canary>,
     /// Bounds on free-form label values.
     pub caps: Caps,
     /// How it logs.
@@ -167,6 +172,8 @@ impl Settings {
                 annotations: read.parsed("detail.annotations", Allowed::parse)?,
                 families: read.families()?,
             },
+            probe: read.probe()?,
+            canary: read.canary()?,
             caps: Caps {
                 namespaces: read.number("caps.namespaces", 1..=100_000)?,
                 reasons: read.number("caps.reasons", 1..=10_000)?,
@@ -182,10 +189,11 @@ impl Settings {
     }
 }
 
-struct Reader<'a>(&'a Raw);
+/// Reads settings of what was written.
+pub(super) struct Reader<'a>(pub(super) &'a Raw);
 
 impl Reader<'_> {
-    fn parsed<T>(
+    pub(super) fn parsed<T>(
         &self,
         name: &'static str,
         parse: impl Fn(&str) -> Option<T>,
@@ -206,7 +214,7 @@ impl Reader<'_> {
         })
     }
 
-    fn time(
+    pub(super) fn time(
         &self,
         name: &'static str,
         seconds: RangeInclusive<u64>,
@@ -238,7 +246,7 @@ impl Reader<'_> {
                 resources.extend(kinds::find(name).cloned());
             }
         }
-        for table in keys::TABLES {
+        for table in ["watch.label_selectors", "watch.field_selectors"] {
             for (resource, written) in self.0.entries(table) {
                 let watched = resources.iter().any(|watched| watched.name == resource);
                 let usable = !written.text.is_empty()
@@ -280,7 +288,7 @@ impl Reader<'_> {
     }
 }
 
-fn wrong(name: &str, written: &Written) -> ConfigError {
+pub(super) fn wrong(name: &str, written: &Written) -> ConfigError {
     let allowed = keys::find(name).map(keys::Key::allowed).unwrap_or_default();
     ConfigError::Value {
         key: name.into(),
@@ -290,7 +298,7 @@ fn wrong(name: &str, written: &Written) -> ConfigError {
     }
 }
 
-fn list(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty())
 }
 

@@ -8,7 +8,7 @@ use rstest::rstest;
 use tempfile::TempDir;
 
 use super::{
-    keys::{self, KEYS, TABLES},
+    keys::{self, KEYS},
     raw::{Changes, Form, variable},
     settings::duration,
     *,
@@ -53,6 +53,11 @@ fn another(key: &str) -> &'static str {
         "caps.namespaces" | "caps.reasons" | "caps.nodes" => "9",
         "log.format" => "json",
         "log.level" => "warn,kubetally::watch=debug",
+        "probe.interval" => "0s",
+        "probe.timeout" => "1m",
+        "probe.endpoints.pods" => "https://[::1]:6443,kubernetes.default.svc",
+        "canary.namespace" | "canary.lease" => "canaries",
+        "canary.interval" => "1h",
         "watch.label_selectors.pods" => "app in (web,api)",
         "watch.field_selectors.pods" => "status.phase!=Succeeded",
         other => panic!("no other value of {other}"),
@@ -61,9 +66,9 @@ fn another(key: &str) -> &'static str {
 
 /// The settings' names, with an entry for each table.
 fn names() -> impl Iterator<Item = String> {
-    KEYS.iter().map(|key| match TABLES.contains(&key.name) {
-        true => format!("{}.pods", key.name),
-        false => key.name.to_owned(),
+    KEYS.iter().map(|key| match key.entry {
+        Some(_) => format!("{}.pods", key.name),
+        None => key.name.to_owned(),
     })
 }
 
@@ -166,6 +171,16 @@ fn the_help_of_a_flag_tells_the_default_of_its_setting() {
 #[case::no_module("log.level", "=debug")]
 #[case::selector("watch.label_selectors.pods", "")]
 #[case::selector_control("watch.label_selectors.pods", "a\u{0}b")]
+#[case::too_often("probe.interval", "500ms")]
+#[case::probe_timeout("probe.timeout", "0s")]
+#[case::no_address("probe.endpoints.cp-1", "10.0.0.11:6443")]
+#[case::empty_address("probe.endpoints.cp-1", "")]
+#[case::no_server_name("probe.endpoints.cp-1", "https://10.0.0.11,a b")]
+#[case::two_server_names("probe.endpoints.cp-1", "https://10.0.0.11,a,b")]
+#[case::the_watched_one("probe.endpoints.default", "https://10.0.0.11")]
+#[case::no_label("probe.endpoints.cp_1", "https://10.0.0.11")]
+#[case::canary("canary.namespace", "../kube-system")]
+#[case::lease("canary.lease", "")]
 #[case::selector_of_nothing("watch.label_selectors.leases", "a=b")]
 fn a_wrong_value_is_told(#[case] name: &str, #[case] value: &str) {
     let (section, key) = name.split_once('.').expect("a dotted name");
@@ -188,6 +203,36 @@ fn a_wrong_value_is_told(#[case] name: &str, #[case] value: &str) {
             assert!(error.contains(part), "no {part} in {error}");
         }
     }
+}
+
+#[test]
+fn a_password_in_an_endpoint_is_refused_and_not_told() {
+    let file = "[probe]\nendpoints.cp-1 = \"https://me:hunter2@10.0.0.11\"\n";
+    let error = load(file).expect_err("it is refused").to_string();
+    assert!(error.contains("***@10.0.0.11") && !error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn endpoints_are_probed_by_their_names() {
+    let file = "[probe]\ninterval = \"0s\"\nendpoints.b = \"https://b.example\"\n\
+                endpoints.a = [\"https://10.0.0.11:6443\", \"kubernetes.default.svc\"]\n";
+    let probe = load(file).expect("it is right").settings.probe;
+    assert_eq!(probe.interval, None);
+    let shown: Vec<_> = probe
+        .endpoints
+        .iter()
+        .map(|endpoint| format!("{} {} {:?}", endpoint.name, endpoint.url, endpoint.server_name))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "a https://10.0.0.11:6443 Some(\"kubernetes.default.svc\")",
+            "b https://b.example:443 None",
+        ]
+    );
+    let nine: String = (0..9).map(|n| format!("endpoints.e{n} = \"https://{n}.test\"\n")).collect();
+    let error = load(&format!("[probe]\n{nine}")).expect_err("too many").to_string();
+    assert!(error.contains("probe.endpoints.e8") && error.contains("at most 8 names"), "{error}");
 }
 
 #[rstest]

@@ -32,7 +32,8 @@ pub enum Verdict {
     Ready,
     /// Its first list is not complete yet.
     NotReady,
-    /// It cannot be watched, for want of rights or of the resource: nothing to wait for.
+    /// It is not as it should be, and nothing to wait for: it cannot be watched, for want of rights
+    /// or of the resource, or an API server does not answer a probe.
     Excused,
 }
 

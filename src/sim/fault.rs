@@ -7,9 +7,9 @@ use super::body::BodyFault;
 /// A fault for some requests.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// `list`, `watch` or `get`; `None` for each of them.
+    /// `list`, `watch`, `get`, `create` or `patch`; `None` for each of them.
     pub verb: Option<&'static str>,
-    /// The plural; `None` for every resource.
+    /// The plural, or a path that is no resource, such as `/readyz`; `None` for every one.
     pub resource: Option<&'static str>,
     /// How many matching requests are spared first.
     pub skip: usize,

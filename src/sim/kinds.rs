@@ -109,6 +109,7 @@ pub static SERVED: &[Served] = &[
         empty: r#","spec":{"resources":{}},"status":{}"#,
         ..Served::new("", "persistentvolumeclaims", "PersistentVolumeClaim")
     },
+    Served { empty: r#","spec":{}"#, ..Served::new("coordination.k8s.io", "leases", "Lease") },
     Served::new("", "configmaps", "ConfigMap"),
     Served::new("", "secrets", "Secret"),
     Served {

@@ -33,6 +33,7 @@ use super::{
     review,
     state::{Key, uuid},
     watch::Watch,
+    write::write,
 };
 use crate::{api::tls::Leaf, wire::Shape};
 
@@ -165,6 +166,9 @@ async fn answer(
         let message = "the server could not find the requested resource";
         return Err(Failure::new(404, "NotFound", message).with(json!({})));
     };
+    if let ("create" | "patch", "leases") = (verb, served.plural) {
+        return write(shared, served, namespace, route.name, object(body).await?, head);
+    }
     if request.method != Method::GET {
         let message = "the server does not allow this method on the requested resource";
         return Err(Failure::new(405, "MethodNotAllowed", message).with(json!({})));
@@ -342,13 +346,14 @@ impl<'a> Place<'a> {
     fn plural(&self) -> &'a str {
         match self {
             Self::Resource(route) => route.plural,
-            Self::Path(_) => "",
+            Self::Path(path) => path,
         }
     }
 
     fn verb(&self, method: &Method, options: &Options) -> &'static str {
         match self {
             _ if *method == Method::POST => "create",
+            _ if *method == Method::PATCH => "patch",
             Self::Resource(Route { name: None, .. }) if options.watch => "watch",
             Self::Resource(Route { name: None, .. }) => "list",
             _ => "get",

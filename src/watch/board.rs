@@ -101,6 +101,12 @@ impl Row {
         self.denied.store(denied, Ordering::Relaxed);
     }
 
+    /// Whether it has been listed, and may be still.
+    #[must_use]
+    pub fn may_be_listed(&self) -> bool {
+        self.synced.load(Ordering::Relaxed) && !self.denied.load(Ordering::Relaxed)
+    }
+
     /// Notes, for people, what the watcher is at.
     pub fn describe(&self, detail: impl Into<String>) {
         *self.detail() = detail.into();

@@ -33,7 +33,7 @@ mod mixin;
 /// Any history against a naive API server.
 mod model;
 mod oracle;
-/// The server's clock, and what else its answers say of it.
+/// What is asked beside the watches: probes, the canary, the server's clock.
 mod probes;
 /// The simulated server says what a real one says.
 mod recordings;

@@ -110,7 +110,12 @@ impl Cluster {
 impl Watching {
     /// Starts the daemon.
     pub async fn start(endpoint: Endpoint, settings: &[(&str, &str)]) -> Self {
-        let mut flags = vec![("http.listen", "127.0.0.1:0"), ("watch.resources", "pods,events")];
+        // Without probes what a test does not ask for is asked by nobody.
+        let mut flags = vec![
+            ("http.listen", "127.0.0.1:0"),
+            ("watch.resources", "pods,events"),
+            ("probe.interval", "0s"),
+        ];
         flags.extend(settings);
         let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
         let sources =

@@ -257,3 +257,31 @@ fn a_host_that_cannot_be_verified_is_told() {
     let error = machine.find().expect_err("no name");
     assert!(error.contains("neither a DNS name nor an IP address"), "{error}");
 }
+
+#[rstest]
+#[case("https://10.0.0.11:6443", Some("kubernetes.default.svc"), None)]
+#[case("https://10.0.0.11:6443", None, None)]
+#[case("http://10.0.0.11:6443", None, Some("the endpoint cp-1: http://10.0.0.11:6443 and"))]
+#[case("https://10.0.0.11:6443", Some("a b"), Some("\"a b\" is neither a DNS name"))]
+fn another_server_is_spoken_to_as_this_one(
+    #[case] url: &str,
+    #[case] server_name: Option<&str>,
+    #[case] refused: Option<&str>,
+) {
+    let mut machine = Machine::new();
+    machine.pod("10.96.0.1");
+    let first = machine.find().expect("a cluster");
+    let url = Url::parse(url).expect("an address");
+    let second = first.beside("cp-1", url.clone(), server_name).map_err(|error| error.to_string());
+    match (second, refused) {
+        (Ok(second), None) => {
+            assert_eq!((second.name.as_str(), &second.url), ("cp-1", &url));
+            assert!(second.credentials.current().is_some());
+            assert_eq!(second.credentials.current(), first.credentials.current());
+            let (_, name) = second.tls.as_ref().expect("TLS").connector();
+            assert_eq!(name.to_str(), server_name.unwrap_or("10.96.0.1"));
+        }
+        (Err(error), Some(refused)) => assert!(error.contains(refused), "{error}"),
+        (other, _) => panic!("{other:?}"),
+    }
+}

@@ -6,6 +6,7 @@ use crate::{
         Certificate, Phase as RequestPhase, ReloadResult, ReloadTrigger, Reviewed, ThrottleSource,
         TlsFailure, TransportReason, UnauthorizedCause, Verb,
     },
+    canary::Failed as CanaryFailed,
     kinds::{
         deployment::State as DeploymentState,
         event::{EventType, Observation, Suppressed},
@@ -15,6 +16,7 @@ use crate::{
         pod::{Phase, Qos},
         service::ServiceType,
     },
+    probe::{Failed as ProbeFailed, Question, Way},
     watch::{Activity, EndCause, Op, RelistCause, SyncMode},
 };
 
@@ -51,6 +53,10 @@ const THROTTLE: Label = label("source", Values::Fixed(ThrottleSource::VALUES));
 const FLOW_SCHEMA: Label = label("flow_schema", Values::AtMost(FLOWS + 1));
 const PRIORITY_LEVEL: Label = label("priority_level", Values::One);
 const ENDPOINT: Label = label("endpoint", Values::AtMost(ENDPOINTS));
+const QUESTION: Label = label("probe", Values::Fixed(Question::VALUES));
+const WAY: Label = label("connection", Values::Fixed(Way::VALUES));
+const PROBE_FAILED: Label = label("reason", Values::Fixed(ProbeFailed::VALUES));
+const CANARY_FAILED: Label = label("cause", Values::Fixed(CanaryFailed::VALUES));
 const ACTIVITY: Label = label("kind", Values::Fixed(Activity::VALUES));
 const MODE: Label = label("mode", Values::Fixed(SyncMode::VALUES));
 const END: Label = label("cause", Values::Fixed(EndCause::VALUES));
@@ -99,6 +105,8 @@ const LAGS: Type =
 const STARTS: Type =
     Type::Histogram(&[1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0]);
 const STREAMS: Type = Type::Histogram(&[1.0, 5.0, 30.0, 60.0, 120.0, 240.0, 300.0, 600.0, 1800.0]);
+const CANARY: Type =
+    Type::Histogram(&[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]);
 const APPLIES: Type =
     Type::Histogram(&[0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0]);
 
@@ -195,7 +203,7 @@ families! {
 
     // The API client
     API_REQUEST_DURATION_SECONDS, "kubetally_api_request_duration_seconds", REQUESTS, [VERB, ASKED],
-        "Time of one attempt from its dial, where it needs one, to its last byte, of a watch to its headers; without backoff and retries.";
+        "Time of one attempt from its dial, where it needs one, to its last byte, of a watch to its headers; without backoff and retries. Those of probes are among them.";
     API_REQUEST_PHASE_DURATION_SECONDS, "kubetally_api_request_phase_duration_seconds", REQUESTS, [PHASE_OF_REQUEST],
         "Time of one part of an attempt: first_byte is from the request to the head of its answer, body the rest of it.";
     API_REQUESTS_TOTAL, "kubetally_api_requests_total", COUNTER, [VERB, ASKED, CODE],
@@ -218,6 +226,12 @@ families! {
         "How far the clock skew can be from what is shown, to either side.";
     API_WARNINGS_TOTAL, "kubetally_api_warnings_total", COUNTER, [],
         "Warning headers received.";
+    API_PROBE_DURATION_SECONDS, "kubetally_api_probe_duration_seconds", REQUESTS, [ENDPOINT, QUESTION, WAY],
+        "Time of a probe that was answered with 200; on a fresh connection with its dial, on the kept one without.";
+    API_PROBE_FAILURES_TOTAL, "kubetally_api_probe_failures_total", COUNTER, [ENDPOINT, QUESTION, PROBE_FAILED],
+        "Probes that were not answered with 200, by why.";
+    API_UP, "kubetally_api_up", GAUGE, [ENDPOINT],
+        "Whether the last probe was answered, with whatever status; the failures say which.";
 
     // Watches
     WATCH_CONNECTED, "kubetally_watch_connected", GAUGE, [RESOURCE],
@@ -240,6 +254,10 @@ families! {
         "Notifications of watch streams decoded.";
     WATCH_DELIVERY_LAG_SECONDS, "kubetally_watch_delivery_lag_seconds", LAGS, [RESOURCE],
         "Time from an object's creation to its receipt on a live watch, by the server's clock, to the second; not of what a selector selects.";
+    WATCH_CANARY_ROUNDTRIP_SECONDS, "kubetally_watch_canary_roundtrip_seconds", CANARY, [],
+        "Time from the write of a Lease to its notification on a watch, by one clock; with canary.namespace only.";
+    WATCH_CANARY_FAILURES_TOTAL, "kubetally_watch_canary_failures_total", COUNTER, [CANARY_FAILED],
+        "Writes of the Lease that failed or were not seen before the next, and watches of it that broke or could not be opened.";
     WATCH_APPLY_DURATION_SECONDS, "kubetally_watch_apply_duration_seconds", APPLIES, [RESOURCE],
         "Time to decode and count the notifications that arrived together.";
 

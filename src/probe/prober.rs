@@ -1,0 +1,194 @@
+//! Does what the plan says at one API server.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Failed, Question, Way, board::Row, plan};
+use crate::{
+    api::{
+        TransportReason,
+        client::{self, Client, silent},
+        connection::Connection,
+        document::Whole,
+        request::{Ask, Target},
+        tls::Tls,
+    },
+    telemetry::Telemetry,
+    watch::{
+        board,
+        machine::Request,
+        trouble::{Tell, Trouble},
+    },
+};
+
+/// Something that may be listed while its watcher says so.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// What to list.
+    pub target: Target,
+    /// The state of its watcher.
+    pub row: Arc<board::Row>,
+}
+
+/// What a prober works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// The API server.
+    pub client: Arc<Client>,
+    /// What can be listed there, the first that may be is.
+    pub candidates: Vec<Candidate>,
+    /// Where everything is counted.
+    pub telemetry: Telemetry,
+    /// Where its state shows.
+    pub row: Arc<Row>,
+    /// How often.
+    pub interval: Duration,
+    /// How long one request may take, its dial included.
+    pub timeout: Duration,
+    /// Decides all jitter.
+    pub seed: u64,
+}
+
+/// Probes one API server until it is dropped.
+#[derive(Debug)]
+pub struct Prober {
+    parts: Parts,
+    /// The kept connection, and the generation of certificates that it was made with.
+    kept: Option<(Connection, u64)>,
+    random: fastrand::Rng,
+    epoch: Instant,
+    trouble: Trouble,
+}
+
+impl Prober {
+    /// A prober that has asked nothing yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        parts.telemetry.probing(&parts.client.endpoint.name);
+        let random = fastrand::Rng::with_seed(parts.seed);
+        Self { parts, kept: None, random, epoch: Instant::now(), trouble: Trouble::default() }
+    }
+
+    /// Probes until `shutdown`.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
+        tokio::select! {
+            () = shutdown => {}
+            () = self.rounds() => {}
+        }
+    }
+
+    async fn rounds(&mut self) {
+        for n in 0.. {
+            self.round(n).await;
+            sleep(plan::pause(self.parts.interval, self.random.f64())).await;
+        }
+    }
+
+    /// Asks what the plan says. A connection that fails is asked no more in this round, so that
+    /// one that hangs does not hold it up for longer than two requests may take.
+    async fn round(&mut self, n: usize) {
+        let mut told = Vec::new();
+        let mut failure = None;
+        let mut broken = None;
+        for (way, question) in plan::round(n) {
+            if broken == Some(way) {
+                continue;
+            }
+            let Some(ask) = self.ask(question) else { continue };
+            let what = format!("{way} {question}");
+            match self.probe(way, question, &ask).await {
+                Ok(took) => told.push(format!("{what} {:.1} ms", took.as_secs_f64() * 1e3)),
+                Err((reason, message)) => {
+                    broken = (!reason.is_answer()).then_some(way);
+                    let message = format!("{what}: {message}");
+                    told.push(message.clone());
+                    failure.get_or_insert((reason, message));
+                }
+            }
+        }
+        self.parts.row.describe(told.join(", "));
+        self.tell(failure);
+    }
+
+    /// The request of a question; `None` where nothing may be listed.
+    fn ask(&self, question: Question) -> Option<Ask> {
+        match question {
+            Question::Readyz => Some(Ask::get("readyz", "/readyz")),
+            Question::Version => Some(Ask::get("version", "/version")),
+            Question::List => {
+                let mut candidates = self.parts.candidates.iter();
+                let candidate = candidates.find(|candidate| candidate.row.may_be_listed())?;
+                Some(candidate.target.ask(&Request::Page { limit: 1, next: None }))
+            }
+        }
+    }
+
+    /// Asks one thing, and counts what comes of it.
+    async fn probe(
+        &mut self,
+        way: Way,
+        question: Question,
+        ask: &Ask,
+    ) -> Result<Duration, (Failed, String)> {
+        let answer = match timeout(self.parts.timeout, self.answer(way, ask)).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.parts.telemetry.transport_error(TransportReason::ReadTimeout);
+                Err(silent().into())
+            }
+        };
+        let Parts { client, telemetry, row, .. } = &self.parts;
+        let endpoint = &*client.endpoint.name;
+        match answer {
+            Ok(took) => {
+                row.set(true);
+                telemetry.probe(endpoint, question, way, took);
+                Ok(took)
+            }
+            Err(trouble) => {
+                let reason = Failed::from(trouble.failure.kind);
+                row.set(reason.is_answer());
+                telemetry.probe_failed(endpoint, question, reason);
+                Err((reason, trouble.message))
+            }
+        }
+    }
+
+    /// How long the answer took: on a fresh connection with its dial, on the kept one without.
+    async fn answer(&mut self, way: Way, ask: &Ask) -> Result<Duration, client::Trouble> {
+        let client = Arc::clone(&self.parts.client);
+        let generation = client.endpoint.tls.as_ref().map_or(0, Tls::generation);
+        let connection = match way {
+            Way::Fresh => None,
+            Way::Kept => Some(match self.kept.take() {
+                Some((kept, made)) if kept.is_open() && made == generation => kept,
+                _ => client.dial().await?,
+            }),
+        };
+        let Whole { took, connection, .. } = client.whole(ask, connection).await?;
+        if way == Way::Kept {
+            self.kept = Some((connection, generation));
+        }
+        Ok(took)
+    }
+
+    /// Logs what failed in a round, unless it is like the round before.
+    fn tell(&mut self, failure: Option<(Failed, String)>) {
+        let now = self.epoch.elapsed();
+        let endpoint = &*self.parts.client.endpoint.name;
+        let Some((reason, message)) = failure else {
+            if let Some((failures, lasted)) = self.trouble.recovered(now) {
+                tracing::info!(endpoint, failures, ?lasted, "probes are answered again");
+            }
+            return;
+        };
+        match self.trouble.failed(reason.as_str(), now) {
+            None => {}
+            Some(Tell::New) => tracing::warn!(endpoint, "a probe failed: {message}"),
+            Some(Tell::Lasting { failures, since }) => {
+                tracing::warn!(endpoint, failures, ?since, "probes still fail: {message}");
+            }
+        }
+    }
+}

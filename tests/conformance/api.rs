@@ -21,7 +21,7 @@ use rustls::{
 };
 use serde_json::Value;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     task::JoinSet,
     time::timeout,
@@ -147,6 +147,20 @@ impl Api {
         let stream = self.dial(tls.into()).await?;
         let answer = once(stream, Request::get("/readyz"), Bytes::new()).await?;
         if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
+    }
+
+    /// Begins to create something and does not end: for as long as this is held, but a minute at
+    /// most, the server is at it.
+    pub async fn hold(&self, path: &str) -> Result<TlsStream<TcpStream>, String> {
+        let mut tls = ClientConfig::clone(&self.tls);
+        tls.alpn_protocols.clear();
+        let mut stream = self.dial(tls.into()).await?;
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+             Content-Length: 2\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.map_err(text)?;
+        Ok(stream)
     }
 
     /// Sends a request; its answer, of which only the head is here.

@@ -1,6 +1,10 @@
 //! What `deploy/base` asks for is what Kubetally needs, and a real API server takes it.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use kubetally::{
     api::Verb,
@@ -25,6 +29,7 @@ pub fn manifests() -> Vec<Trial> {
     vec![
         Trial::test("the_role_is_for_what_is_watched", role_is_for_what_is_watched),
         Trial::test("the_image_is_of_this_version", image_is_of_this_version),
+        Trial::test("the_overlay_lets_the_canary_fly", overlay_lets_the_canary_fly),
     ]
 }
 
@@ -33,9 +38,18 @@ fn base() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy/base")
 }
 
+/// The folder of what is added to them.
+fn overlay(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy/overlays").join(name)
+}
+
 /// A manifest's objects.
 fn objects(file: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(base().join(file)).expect("a manifest");
+    objects_in(&base(), file)
+}
+
+fn objects_in(folder: &Path, file: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join(file)).expect("a manifest");
     serde_saphyr::from_multiple(&text).expect("YAML")
 }
 
@@ -72,10 +86,37 @@ fn image_is_of_this_version() -> Result<(), Failed> {
     Ok(())
 }
 
+/// What the patch sets is the canary of the Lease that the role is for.
+fn overlay_lets_the_canary_fly() -> Result<(), Failed> {
+    let folder = overlay("canary");
+    let patch = objects_in(&folder, "deployment.yaml");
+    let env = &patch[0]["spec"]["template"]["spec"]["containers"][0]["env"];
+    let variable = |entry: &Value| {
+        let text = |field: &str| entry[field].as_str().expect("text").to_owned();
+        (text("name"), text("value"))
+    };
+    let environment = env.as_array().expect("variables").iter().map(variable).collect();
+    let settings = Sources { environment, ..Sources::default() }.load().expect("right").settings;
+    let canary = settings.canary.expect("a canary");
+    let role = &objects_in(&folder, "rbac.yaml")[0];
+    assert_eq!(role["metadata"]["namespace"], canary.namespace);
+    assert_eq!(role["rules"][0]["resourceNames"], json!([canary.lease]));
+    assert_eq!(objects_in(&folder, "namespace.yaml")[0]["metadata"]["name"], canary.namespace);
+    Ok(())
+}
+
 /// Applies the manifests, as a user does.
 pub fn apply(shared: &Shared) -> String {
-    let base = base();
-    let base = base.to_str().expect("UTF-8");
+    apply_folder(shared, &base())
+}
+
+/// Applies the manifests with what is added to them.
+pub fn apply_overlay(shared: &Shared, name: &str) -> String {
+    apply_folder(shared, &overlay(name))
+}
+
+fn apply_folder(shared: &Shared, folder: &Path) -> String {
+    let base = folder.to_str().expect("UTF-8");
     shared.cluster.kubectl(shared.server.port, &["apply", "--validate=strict", "-k", base])
 }
 

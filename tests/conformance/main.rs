@@ -22,6 +22,7 @@ mod faults;
 mod http;
 mod kinds;
 mod objects;
+mod probes;
 #[path = "../support/process.rs"]
 mod process;
 mod proxy;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         alike::TESTS,
         reference::TESTS,
         faults::TESTS,
+        probes::TESTS,
     ];
     match Assets::find() {
         Some(Ok(assets)) => {

@@ -175,6 +175,8 @@ label! {
         Ca = "ca",
         /// Ours.
         Client = "client",
+        /// The audit receiver's.
+        Audit = "audit",
     }
 }
 

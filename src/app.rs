@@ -1,10 +1,12 @@
 //! The wiring: the one place where the daemon's tasks are made.
 
+mod audit;
 mod credentials;
 mod probes;
 
 use std::{
     future::Future,
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -121,7 +123,9 @@ pub struct Daemon {
     shutdown: Shutdown,
     tasks: JoinSet<&'static str>,
     /// Where it serves.
-    pub address: std::net::SocketAddr,
+    pub address: SocketAddr,
+    /// Where it takes audit events, if it does.
+    pub audit: Option<SocketAddr>,
 }
 
 /// What a reload works with.
@@ -158,12 +162,8 @@ impl Daemon {
     /// # Errors
     /// Where the address cannot be listened on.
     pub async fn start(settings: &Settings, endpoint: Endpoint) -> Result<Self, Exit> {
-        let listen = settings.http.listen;
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("cannot listen on {listen}"))
-            .map_err(Exit::usage)?;
-        let address = listener.local_addr().map_err(Exit::internal)?;
+        let (listener, address) = listen(settings.http.listen).await?;
+        let receiving = audit::Receiving::start(settings).await?;
         let resources: Vec<_> =
             settings.watch.resources.iter().map(|watched| &*watched.resource.name).collect();
         let telemetry = Telemetry::new(&resources).map_err(Exit::internal)?;
@@ -192,10 +192,12 @@ impl Daemon {
             shutdown: Shutdown::default(),
             tasks: JoinSet::new(),
             address,
+            audit: receiving.as_ref().map(|receiving| receiving.address),
         };
-        let (collectors, candidates) = daemon.watch(settings);
+        let (mut collectors, candidates) = daemon.watch(settings);
         daemon.probe(settings, &candidates)?;
         daemon.fly(settings.canary.clone());
+        collectors.extend(receiving.map(|receiving| daemon.receive(receiving)));
         daemon.serve(listener, collectors);
         Ok(daemon)
     }
@@ -396,6 +398,15 @@ impl Daemon {
         }
         reloads.raw.take_over(&raw);
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Exit> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))
+        .map_err(Exit::usage)?;
+    let address = listener.local_addr().map_err(Exit::internal)?;
+    Ok((listener, address))
 }
 
 const fn tuning(settings: &Settings) -> Tuning {

@@ -206,10 +206,25 @@ pub struct Flags {
     /// How often it is written [default: 15s]
     #[arg(help_heading = "Probes of the API server", long, value_name = "TIME")]
     pub canary_interval: Option<String>,
-    /// Namespaces shown by name, the others are _other [default: 500]
+    /// Where the API server sends audit events [default: nowhere]
+    #[arg(help_heading = "The audit receiver", long, value_name = "ADDRESS:PORT")]
+    pub audit_listen: Option<String>,
+    /// The receiver's certificate chain, PEM
+    #[arg(help_heading = "The audit receiver", long, value_name = "FILE")]
+    pub audit_certificate: Option<String>,
+    /// The key of the receiver's certificate, PEM
+    #[arg(help_heading = "The audit receiver", long, value_name = "FILE")]
+    pub audit_key: Option<String>,
+    /// Tokens, one a line: the API server shows one
+    #[arg(help_heading = "The audit receiver", long, value_name = "FILE")]
+    pub audit_token_file: Option<String>,
+    /// The CA of the certificate that the API server shows, PEM
+    #[arg(help_heading = "The audit receiver", long, value_name = "FILE")]
+    pub audit_client_ca: Option<String>,
+    /// Namespaces and service accounts shown by name, the others are _other [default: 500]
     #[arg(help_heading = "How much is shown by name", long, value_name = "N")]
     pub cap_namespaces: Option<String>,
-    /// Reasons and kinds shown by name, the others are _other [default: 100]
+    /// Reasons, kinds and audited resources shown by name, the others are _other [default: 100]
     #[arg(help_heading = "How much is shown by name", long, value_name = "N")]
     pub cap_reasons: Option<String>,
     /// Nodes shown by name, the others are _other [default: 5000]
@@ -221,7 +236,7 @@ pub struct Flags {
     /// How long a stop waits for scrapes under way [default: 5s]
     #[arg(help_heading = "Serving", long, value_name = "TIME")]
     pub drain: Option<String>,
-    /// Connections of scrapers at a time [default: 64]
+    /// Connections at a time, of scrapers and of senders of audit events [default: 64]
     #[arg(help_heading = "Serving", long, value_name = "N")]
     pub max_connections: Option<String>,
     /// How long a scraper may take nothing of an answer [default: 30s]
@@ -296,6 +311,11 @@ impl Flags {
             ("canary.namespace", &self.canary_namespace),
             ("canary.lease", &self.canary_lease),
             ("canary.interval", &self.canary_interval),
+            ("audit.listen", &self.audit_listen),
+            ("audit.certificate", &self.audit_certificate),
+            ("audit.key", &self.audit_key),
+            ("audit.token_file", &self.audit_token_file),
+            ("audit.client_ca", &self.audit_client_ca),
             ("caps.namespaces", &self.cap_namespaces),
             ("caps.reasons", &self.cap_reasons),
             ("caps.nodes", &self.cap_nodes),

@@ -1,9 +1,10 @@
-//! The daemon's own HTTP side: /metrics, /livez, /readyz and a page that links to them.
+//! The daemon's own HTTP side: listeners with their limits; /metrics, /livez, /readyz and a page that
+//! links to them.
 
 pub mod health;
 pub mod scrape;
 
-use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, error::Error, future::Future, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use health::Health;
@@ -15,10 +16,11 @@ use http_body_util::{Either, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
 };
 use scrape::{Scrapes, Written};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
@@ -42,10 +44,25 @@ pub struct Limits {
 }
 
 /// A body that is whole, or one that is written while it is read.
-type Body = Either<Full<Bytes>, Written>;
+pub type Body = Either<Full<Bytes>, Written>;
 
 /// The largest request head.
 const HEAD: usize = 16 * 1024;
+
+/// What a listener is for.
+pub trait Serve: Send + Sync + 'static {
+    /// What a connection is read from and written to.
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    /// Makes a connection ready for requests, in a time that is bounded here.
+    ///
+    /// # Errors
+    /// Where it is given up.
+    fn open(&self, stream: TcpStream) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Answers a request.
+    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
+}
 
 /// What the routes show.
 pub struct Router {
@@ -57,9 +74,9 @@ pub struct Router {
 
 /// Serves until `shutdown`, then lets what is under way end within the drain time. A change of the
 /// limits counts from the next connection on; that of the number of connections for nobody.
-pub async fn serve(
+pub async fn serve<S: Serve>(
     listener: TcpListener,
-    router: Arc<Router>,
+    served: Arc<S>,
     limits: watch::Receiver<Limits>,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -77,18 +94,8 @@ pub async fn serve(
             },
             () = &mut shutdown => break,
         };
-        let Limits { header_timeout, write_timeout, .. } = *limits.borrow();
-        let router = Arc::clone(&router);
-        let service = service_fn(move |request| {
-            let router = Arc::clone(&router);
-            async move { Ok::<_, Infallible>(router.answer(&request)) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(header_timeout)
-            .max_buf_size(HEAD)
-            .serve_connection(TokioIo::new(Paced::new(stream, write_timeout)), service);
-        let connection = graceful.watch(connection);
+        let limits = *limits.borrow();
+        let connection = converse(stream, Arc::clone(&served), limits, graceful.watcher());
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a client's connection ended");
@@ -101,6 +108,26 @@ pub async fn serve(
     if timeout(drain, graceful.shutdown()).await.is_err() {
         tracing::warn!("some answers were cut off: they took longer than the drain time");
     }
+}
+
+/// One connection, request by request.
+async fn converse<S: Serve>(
+    stream: TcpStream,
+    served: Arc<S>,
+    limits: Limits,
+    watcher: Watcher,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let stream = Paced::new(served.open(stream).await?, limits.write_timeout);
+    let service = service_fn(move |request| {
+        let served = Arc::clone(&served);
+        async move { Ok::<_, Infallible>(served.answer(request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    Ok(watcher.watch(connection).await?)
 }
 
 /// Takes the next connection as soon as there is a place for it.
@@ -119,8 +146,20 @@ async fn pause(error: &io::Error) {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
+impl Serve for Router {
+    type Stream = TcpStream;
+
+    async fn open(&self, stream: TcpStream) -> io::Result<TcpStream> {
+        Ok(stream)
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        self.route(&request)
+    }
+}
+
 impl Router {
-    fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
+    fn route(&self, request: &Request<Incoming>) -> Response<Body> {
         let path = request.uri().path();
         if !["/", "/metrics", "/livez", "/readyz"].contains(&path) {
             return text(StatusCode::NOT_FOUND, "not found; try /metrics, /livez, /readyz\n");
@@ -140,7 +179,8 @@ impl Router {
     }
 }
 
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
+/// A short answer in plain text.
+pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
     respond(status, "text/plain; charset=utf-8", body)
 }
 

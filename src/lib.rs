@@ -16,11 +16,13 @@
 //! sockets, files or clocks; time and randomness come in as arguments.
 //!
 //! Beside the watches `access` asks who we are and what we may, `probe` asks the API servers how
-//! they are, and `canary` how late a watch is.
+//! they are, and `canary` how late a watch is; [`audit`] counts what the API server sends by itself,
+//! where it is asked to.
 
 pub mod access;
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod canary;
 pub mod cli;
 pub mod config;

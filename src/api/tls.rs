@@ -97,9 +97,9 @@ struct Material {
     client: Option<(Vec<u8>, Secret)>,
 }
 
-/// A private key: never printed.
+/// A private key, or another secret: never printed.
 #[derive(Clone, PartialEq, Eq)]
-struct Secret(Vec<u8>);
+pub(crate) struct Secret(pub(crate) Vec<u8>);
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -311,7 +311,7 @@ fn read_client((certificate, key): &(Source, Source)) -> Result<(Vec<u8>, Secret
     Ok((certificate, Secret(read("the client key", key)?)))
 }
 
-fn read(what: &'static str, source: &Source) -> Result<Vec<u8>, TlsError> {
+pub(crate) fn read(what: &'static str, source: &Source) -> Result<Vec<u8>, TlsError> {
     source.read().map_err(|error| TlsError::Read { what, source_of: source.to_string(), error })
 }
 
@@ -364,21 +364,28 @@ fn verifier(
 }
 
 fn roots(options: &Options, material: &Material) -> Result<RootCertStore, TlsError> {
+    if let (Some(source), Some(pem)) = (&options.ca, &material.ca) {
+        return trusted("CA", source, pem);
+    }
     let mut roots = RootCertStore::empty();
-    match (&options.ca, &material.ca) {
-        (Some(source), Some(pem)) => {
-            for certificate in certificates(pem).map_err(|why| content("CA", source, why))? {
-                roots.add(certificate).map_err(|why| content("CA", source, why.to_string()))?;
-            }
-        }
-        _ => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    Ok(roots)
+}
+
+/// The certificates of a CA, PEM, and nobody else's.
+pub(crate) fn trusted(
+    what: &'static str,
+    source: &Source,
+    pem: &[u8],
+) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem).map_err(|why| content(what, source, why))? {
+        roots.add(certificate).map_err(|why| content(what, source, why.to_string()))?;
     }
     Ok(roots)
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match certificates {
         Ok(certificates) if certificates.is_empty() => Err("it holds no PEM certificate".into()),
@@ -387,7 +394,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-fn content(what: &'static str, source: &Source, why: String) -> TlsError {
+pub(crate) fn content(what: &'static str, source: &Source, why: String) -> TlsError {
     TlsError::Content { what, source_of: source.to_string(), why }
 }
 

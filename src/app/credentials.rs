@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How often credentials' files are read again.
-const RELOAD: Duration = Duration::from_secs(5);
+pub(super) const RELOAD: Duration = Duration::from_secs(5);
 /// How often an unverified server is warned of.
 const INSECURE: Duration = Duration::from_secs(60);
 
@@ -58,18 +58,21 @@ pub async fn reload(
 }
 
 /// What to log of a file that is read again and again.
-struct Reread {
+pub(super) struct Reread {
     what: &'static str,
     began: Instant,
     trouble: Trouble,
 }
 
 impl Reread {
-    fn new(what: &'static str) -> Self {
+    pub(super) fn new(what: &'static str) -> Self {
         Self { what, began: Instant::now(), trouble: Trouble::default() }
     }
 
-    fn tell(&mut self, reloaded: Result<ReloadResult, impl std::fmt::Display>) -> ReloadResult {
+    pub(super) fn tell(
+        &mut self,
+        reloaded: Result<ReloadResult, impl std::fmt::Display>,
+    ) -> ReloadResult {
         let (what, now) = (self.what, self.began.elapsed());
         let result = match reloaded {
             Ok(result) => result,

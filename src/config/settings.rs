@@ -35,6 +35,8 @@ pub struct Settings {
     pub probe: Probe,
     /// The write that is looked for on its watch; none where it is off.
     pub canary: Option<Canary>,
+    /// The receiver of audit events, if there is one.
+    pub audit: Option<Audit>,
     /// Bounds on free-form label values.
     pub caps: Caps,
     /// How it logs.
@@ -108,12 +110,28 @@ pub struct Watched {
     pub field_selector: Option<String>,
 }
 
+/// The receiver of audit events. Who sends them shows a token, a certificate or both: settings with
+/// neither are refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Its certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// The key of it, PEM.
+    pub key: PathBuf,
+    /// Tokens, one a line.
+    pub token_file: Option<PathBuf>,
+    /// The CA of the senders' certificates, PEM.
+    pub client_ca: Option<PathBuf>,
+}
+
 /// Bounds on free-form label values; what is beyond goes into `_other`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
-    /// Values of `namespace`.
+    /// Values of `namespace`, and service accounts.
     pub namespaces: usize,
-    /// Values of `reason`, and of an event's `kind`.
+    /// Values of `reason`, of an event's `kind`, and of what audit events are about.
     pub reasons: usize,
     /// Values of `node`.
     pub nodes: usize,
@@ -174,6 +192,7 @@ impl Settings {
             },
             probe: read.probe()?,
             canary: read.canary()?,
+            audit: read.audit()?,
             caps: Caps {
                 namespaces: read.number("caps.namespaces", 1..=100_000)?,
                 reasons: read.number("caps.reasons", 1..=10_000)?,
@@ -275,6 +294,23 @@ impl Reader<'_> {
             }
             _ => Ok(choice),
         }
+    }
+
+    fn audit(&self) -> Result<Option<Audit>, ConfigError> {
+        let Some(_) = self.0.get("audit.listen") else { return Ok(None) };
+        let file = |name: &str| self.0.get(name).map(|written| (&written.text).into());
+        let needed = |text: &str| (!text.is_empty()).then(|| text.into());
+        let audit = Audit {
+            listen: self.parsed("audit.listen", |text| text.parse().ok())?,
+            certificate: self.parsed("audit.certificate", needed)?,
+            key: self.parsed("audit.key", needed)?,
+            token_file: file("audit.token_file"),
+            client_ca: file("audit.client_ca"),
+        };
+        if audit.client_ca.is_none() {
+            self.parsed("audit.token_file", |text| (!text.is_empty()).then_some(()))?;
+        }
+        Ok(Some(audit))
     }
 
     fn namespaces(&self) -> Result<Vec<String>, ConfigError> {

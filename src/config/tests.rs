@@ -38,6 +38,8 @@ fn another(key: &str) -> &'static str {
         "http.listen" => "[::1]:9090",
         "http.drain" | "http.write_timeout" => "1m30s",
         "http.max_connections" | "watch.page_size" => "7",
+        "audit.listen" => "[::1]:8443",
+        "audit.certificate" | "audit.key" | "audit.token_file" | "audit.client_ca" => "/etc/a.pem",
         "cluster.kubeconfig" => "/etc/kube \"config\"",
         "cluster.context" => "prod\\east",
         "cluster.require" => "true",
@@ -70,6 +72,18 @@ fn names() -> impl Iterator<Item = String> {
         Some(_) => format!("{}.pods", key.name),
         None => key.name.to_owned(),
     })
+}
+
+/// The environment in which a setting can stand: one that needs others has them there.
+fn beside(name: &str) -> Vec<(String, String)> {
+    match name {
+        "audit.listen" => pairs(&[
+            ("KUBETALLY__AUDIT__CERTIFICATE", "tls.crt"),
+            ("KUBETALLY__AUDIT__KEY", "tls.key"),
+            ("KUBETALLY__AUDIT__TOKEN_FILE", "token"),
+        ]),
+        _ => vec![],
+    }
 }
 
 #[test]
@@ -114,10 +128,13 @@ fn every_setting_can_be_set_in_each_layer() {
         let mut bare = vec![written];
         bare.extend(value.parse::<u64>().is_ok().then(|| value.to_owned()));
         for text in bare {
-            let raw = load(&table(&text)).expect("the file is right").raw;
+            let (_dir, file) = with_file(&table(&text));
+            let sources = Sources { environment: beside(&name), ..file };
+            let raw = sources.load().expect("the file is right").raw;
             assert_eq!(raw.written(&name).expect("it is set").text, value);
         }
-        let environment = vec![(variable(&name), value.to_owned())];
+        let mut environment = beside(&name);
+        environment.push((variable(&name), value.to_owned()));
         let raw = Sources { environment, ..Sources::default() }.load().expect("it is right").raw;
         assert_eq!(raw.written(&name).expect("it is set").text, value);
 
@@ -129,7 +146,7 @@ fn every_setting_can_be_set_in_each_layer() {
             (_, false) => line.push(value.to_owned()),
         }
         let cli = Cli::try_parse_from(line).expect("a right command line");
-        let raw = cli.run.sources(vec![]).load().expect("it is right").raw;
+        let raw = cli.run.sources(beside(&name)).load().expect("it is right").raw;
         let written = raw.written(&name).expect("it is set");
         assert_eq!((written.text.as_str(), written.origin.as_str()), (value, flag));
     }
@@ -236,6 +253,28 @@ fn endpoints_are_probed_by_their_names() {
 }
 
 #[rstest]
+#[case::off("certificate = \"a\"", Ok(false))]
+#[case::token(
+    "certificate = \"a\"\nkey = \"a\"\ntoken_file = \"a\"\nlisten = \"[::]:1\"",
+    Ok(true)
+)]
+#[case::ca("certificate = \"a\"\nkey = \"a\"\nclient_ca = \"a\"\nlisten = \"[::]:1\"", Ok(true))]
+#[case::address("listen = \"8443\"", Err("audit.listen"))]
+#[case::bare("listen = \"[::]:1\"", Err("audit.certificate"))]
+#[case::no_key("listen = \"[::]:1\"\ncertificate = \"a\"\nclient_ca = \"a\"", Err("audit.key"))]
+#[case::open("listen = \"[::]:1\"\ncertificate = \"a\"\nkey = \"a\"", Err("audit.token_file"))]
+fn a_receiver_is_never_open(#[case] audit: &str, #[case] expected: Result<bool, &str>) {
+    match (load(&format!("[audit]\n{audit}\n")), expected) {
+        (Ok(loaded), Ok(on)) => assert_eq!(loaded.settings.audit.is_some(), on),
+        (Err(error), Err(key)) => {
+            let error = error.to_string();
+            assert!(error.starts_with(&format!("{key} (")), "{error}");
+        }
+        (loaded, expected) => panic!("{loaded:?} instead of {expected:?}"),
+    }
+}
+
+#[rstest]
 #[case::boolean("[watch]\npage_size = true", "watch.page_size", "\"true\"")]
 #[case::number("[http]\nlisten = 5", "http.listen", "\"5\"")]
 #[case::list("[http]\nlisten = []", "http.listen", "\"\"")]
@@ -316,10 +355,11 @@ fn a_flag_names_the_file_before_the_environment() {
 
 #[test]
 fn each_change_is_noted_as_what_it_is() {
-    let raw = Sources::default().load().expect("the defaults are right").raw;
     for (name, key) in names().zip(KEYS) {
+        let old = Sources { environment: beside(&name), ..Sources::default() };
+        let raw = old.load().expect("the defaults are right").raw;
         let flags = vec![(name.clone(), another(&name).to_owned())];
-        let new = Sources { flags, ..Sources::default() }.load().expect("it is right").raw;
+        let new = Sources { flags, ..old }.load().expect("it is right").raw;
         let mut expected = Changes::default();
         if key.live { &mut expected.in_place } else { &mut expected.restart }.push(key.name);
         assert_eq!(raw.changes(&new), expected);

@@ -59,6 +59,13 @@ pub enum Values {
     Nodes,
     /// So many at most: names that are configured, or first come.
     AtMost(usize),
+    /// Free-form combinations of this label and those that are [`Values::Implied`] beside it, up to
+    /// the cap of reasons, then `_other`.
+    Combinations,
+    /// Service accounts, up to the cap of namespaces, then `_other`.
+    ServiceAccounts,
+    /// What a label beside it counts already: it makes no more series.
+    Implied,
     /// One value a process, such as a version.
     One,
 }
@@ -72,11 +79,11 @@ impl Values {
             Self::Resources => resources,
             Self::Asked => resources + ASKED.len(),
             Self::ReasonsBeside(known) => known.len() + caps.reasons + 1,
-            Self::Namespaces => caps.namespaces + 1,
-            Self::Reasons => caps.reasons + 1,
+            Self::Namespaces | Self::ServiceAccounts => caps.namespaces + 1,
+            Self::Reasons | Self::Combinations => caps.reasons + 1,
             Self::Nodes => caps.nodes + 1,
             Self::AtMost(values) => values,
-            Self::One => 1,
+            Self::Implied | Self::One => 1,
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Counts by label values, bounded: what is beyond a cap goes into `_other`.
 
+mod joint;
+
 use std::{ops::AddAssign, sync::Arc};
 
 use hashbrown::{HashMap, HashSet};
+pub use joint::Joint;
 
 use crate::exposition::{Exposition, catalogue::Metric};
 

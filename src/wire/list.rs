@@ -64,6 +64,8 @@ enum StringState {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ListObject<'a> {
+    #[serde(borrow, rename = "apiVersion")]
+    api_version: Text<'a>,
     #[serde(borrow)]
     kind: Text<'a>,
     #[serde(borrow, deserialize_with = "lax")]
@@ -146,22 +148,44 @@ impl Items {
     /// Where the document is cut off, has something after its end (a failure in the middle of a
     /// list appends a Status to a body that began with 200), or is no list.
     pub fn finish(self) -> Result<Page, DecodeError> {
-        if self.depth != 0 || self.frame.is_empty() {
-            return Err(DecodeError::CutOff);
-        }
-        let payload = Payload { encoding: Encoding::Json, event: false, bytes: &self.frame };
-        let list: ListObject<'_> = json::decode(payload)?;
+        let list = self.document()?;
         if !list.kind.ends_with("List") {
             return Err(DecodeError::Field { field: "kind" });
-        }
-        if list.items.len() != self.given {
-            return Err(DecodeError::Field { field: "items" });
         }
         Ok(Page {
             resource_version: version(&list.metadata.resource_version)?,
             next: Some(list.metadata.next.to_string()).filter(|token| !token.is_empty()),
             remaining: list.metadata.remaining_item_count,
         })
+    }
+
+    /// The end of a list that has no data of its own, such as a batch of a webhook.
+    ///
+    /// # Errors
+    /// Where the document is cut off, has something after its end, or is another list than this.
+    pub fn finish_batch(self, api_version: &str, kind: &str) -> Result<(), DecodeError> {
+        let list = self.document()?;
+        for (field, written, wanted) in
+            [("apiVersion", list.api_version, api_version), ("kind", list.kind, kind)]
+        {
+            if &*written != wanted {
+                return Err(DecodeError::Field { field });
+            }
+        }
+        Ok(())
+    }
+
+    /// The document around the items.
+    fn document(&self) -> Result<ListObject<'_>, DecodeError> {
+        if self.depth != 0 || self.frame.is_empty() {
+            return Err(DecodeError::CutOff);
+        }
+        let payload = Payload { encoding: Encoding::Json, event: false, bytes: &self.frame };
+        let list: ListObject<'_> = json::decode(payload)?;
+        if list.items.len() != self.given {
+            return Err(DecodeError::Field { field: "items" });
+        }
+        Ok(list)
     }
 
     /// Looks at one byte; gives where the item stands that it ends.

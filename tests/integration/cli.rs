@@ -84,6 +84,7 @@ fn the_configuration_in_force_says_where_it_is_from() {
 #[case::file(&["config", "--config", "/no/such/file"], "the configuration file /no/such/file: cannot be read: No such file")]
 #[case::selector(&["--label-selector", "leases=a=b"], "watch.label_selectors.leases (--label-selector): found \"a=b\"")]
 #[case::kubeconfig(&["--kubeconfig", "/no/such/file"], "cannot read the kubeconfig /no/such/file: No such file")]
+#[case::receiver(&["--audit-listen", "[::]:8443"], "audit.certificate (default): found \"\"; allowed: a PEM file, which audit.listen needs")]
 #[case::flag(&["--nonesuch"], "unexpected argument '--nonesuch'")]
 #[case::command(&["nonesuch"], "nonesuch")]
 #[case::half_a_selector(&["--label-selector", "pods"], "want RESOURCE=SELECTOR, such as pods=app=web")]

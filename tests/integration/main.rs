@@ -2,6 +2,8 @@
 
 /// Who we are and what we may: reviewed, and kept true.
 mod access;
+/// The audit receiver over TLS: who may send, what is refused, what is counted.
+mod audit;
 #[path = "../support/binary.rs"]
 mod binary;
 /// The command line: what each command prints, how it ends, and how the daemon takes signals.

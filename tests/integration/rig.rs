@@ -29,6 +29,8 @@ pub struct Watching {
     daemon: Daemon,
     /// Where it serves.
     pub address: SocketAddr,
+    /// Where it takes audit events, if it does.
+    pub audit: Option<SocketAddr>,
 }
 
 impl Cluster {
@@ -122,8 +124,8 @@ impl Watching {
             Sources { flags: flags.into_iter().map(owned).collect(), ..Sources::default() };
         let settings = sources.load().expect("settings").settings;
         let daemon = Daemon::start(&settings, endpoint).await.expect("a daemon");
-        let address = daemon.address;
-        Self { daemon, address }
+        let (address, audit) = (daemon.address, daemon.audit);
+        Self { daemon, address, audit }
     }
 
     /// GET: the status and the body.

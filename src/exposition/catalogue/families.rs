@@ -6,6 +6,7 @@ use crate::{
         Certificate, Phase as RequestPhase, ReloadResult, ReloadTrigger, Reviewed, ThrottleSource,
         TlsFailure, TransportReason, UnauthorizedCause, Verb,
     },
+    audit::{BatchResult, Decision, EventResult, User, Verb as AuditVerb},
     canary::Failed as CanaryFailed,
     kinds::{
         deployment::State as DeploymentState,
@@ -70,6 +71,17 @@ const TLS_FAILURE: Label = label("reason", Values::Fixed(TlsFailure::VALUES));
 const CERTIFICATE: Label = label("certificate", Values::Fixed(Certificate::VALUES));
 const REVIEWED: Label = label("result", Values::Fixed(Reviewed::VALUES));
 const USERNAME: Label = label("username", Values::One);
+const USER: Label = label("user", Values::Fixed(User::VALUES));
+const AUDIT_VERB: Label = label("verb", Values::Fixed(AuditVerb::VALUES));
+const AUDIT_RESOURCE: Label = label("resource", Values::Reasons);
+const DECISION: Label = label("decision", Values::Fixed(Decision::VALUES));
+const ACCOUNT_NAMESPACE: Label = label("namespace", Values::Implied);
+const ACCOUNT: Label = label("service_account", Values::ServiceAccounts);
+const API_VERSION: Label = label("api_version", Values::Implied);
+const API_RESOURCE: Label = label("resource", Values::Combinations);
+const REMOVED: Label = label("removed_release", Values::Implied);
+const BATCH: Label = label("result", Values::Fixed(BatchResult::VALUES));
+const AUDIT_EVENT: Label = label("result", Values::Fixed(EventResult::VALUES));
 const VERSION: Label = label("version", Values::One);
 const REVISION: Label = label("revision", Values::One);
 const RELOAD: Label = label("result", Values::Fixed(&["success", "error"]));
@@ -94,6 +106,10 @@ const CAPPED: &[&str] = &[
     "kubetally_nodes",
     "kubetally_event_occurrences_total",
     "kubetally_event_warnings_total",
+    "kubetally_audit_resource_requests_total",
+    "kubetally_audit_auth_failures_total",
+    "kubetally_audit_stale_token_requests_total",
+    "kubetally_audit_deprecated_requests_total",
 ];
 
 /// Edges of requests: those of Kubernetes' service level objectives, 1 s and 30 s, are in.
@@ -287,6 +303,22 @@ families! {
     CA_RELOADS_TOTAL, "kubetally_ca_reloads_total", COUNTER, [RESULT],
         "Times the CA and client certificate files were read again.";
 
+    // What the API server's audit tells of all its clients
+    AUDIT_REQUESTS_TOTAL, "kubetally_audit_requests_total", COUNTER, [USER, AUDIT_VERB, CODE, DECISION],
+        "Requests of all clients, as the API server's audit tells (audit.listen), by who asked and how it was answered.";
+    AUDIT_RESOURCE_REQUESTS_TOTAL, "kubetally_audit_resource_requests_total", COUNTER, [AUDIT_VERB, AUDIT_RESOURCE, CODE],
+        "The same requests by what was asked for; the resource of other paths is empty.";
+    AUDIT_AUTH_FAILURES_TOTAL, "kubetally_audit_auth_failures_total", COUNTER, [AUTH_CODE, DECISION, ACCOUNT_NAMESPACE, ACCOUNT],
+        "Answers of status 401 and 403 to service accounts; a 403 without the decision forbid is of admission.";
+    AUDIT_STALE_TOKEN_REQUESTS_TOTAL, "kubetally_audit_stale_token_requests_total", COUNTER, [ACCOUNT_NAMESPACE, ACCOUNT],
+        "Requests of service accounts by tokens that should have been replaced.";
+    AUDIT_DEPRECATED_REQUESTS_TOTAL, "kubetally_audit_deprecated_requests_total", COUNTER, [USER, API_VERSION, API_RESOURCE, REMOVED],
+        "Requests to deprecated APIs, with the release in which each is gone.";
+    AUDIT_BATCHES_TOTAL, "kubetally_audit_batches_total", COUNTER, [BATCH],
+        "Batches of audit events received, and why they were refused.";
+    AUDIT_EVENTS_TOTAL, "kubetally_audit_events_total", COUNTER, [AUDIT_EVENT],
+        "Audit events received, and whether their request was counted by them.";
+
     // The daemon
     BUILD_INFO, "kubetally_build_info", GAUGE, [VERSION, REVISION],
         "The build, always 1.";
@@ -323,8 +355,13 @@ mod tests {
     #[test]
     fn what_has_a_capped_label_shows_its_overflow() {
         let capped = |label: &Label| {
-            use Values::{Namespaces, Nodes, Reasons, ReasonsBeside};
-            matches!(label.values, Namespaces | Reasons | ReasonsBeside(_) | Nodes)
+            use Values::{
+                Combinations, Namespaces, Nodes, Reasons, ReasonsBeside, ServiceAccounts,
+            };
+            matches!(
+                label.values,
+                Namespaces | Reasons | ReasonsBeside(_) | Nodes | Combinations | ServiceAccounts
+            )
         };
         // Pods' other gauges by namespace share the rows, and the overflow, of kubetally_pods.
         let shared = [PODS_READY.name, PODS_UNSCHEDULABLE.name, PODS_TERMINATING.name];

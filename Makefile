@@ -93,6 +93,7 @@ conformance: apiserver-assets kube-state-metrics ## Test against a real API serv
 
 manifests: apiserver-assets ## Render the manifests
 	$(ASSETS)/kubectl kustomize deploy/base
+	$(ASSETS)/kubectl kustomize deploy/audit
 
 prometheus-test: ## Test dashboard, alerts and scrape with a real Prometheus and other readers
 	tests/debian/fetch $(PROMETHEUS) prometheus prometheus promtool

@@ -13,7 +13,8 @@ use kubetally::{
     },
 };
 
-const CAPS: Caps = Caps { namespaces: 2, reasons: 2, nodes: 2 };
+/// Caps so low that they are reached.
+pub const CAPS: Caps = Caps { namespaces: 2, reasons: 2, nodes: 2 };
 const LIMIT: usize = 1 << 20;
 
 /// Gives each kind's store the events of a watch.
@@ -51,7 +52,8 @@ fn fill(store: &mut dyn Holder, encoding: Encoding, stream: &[u8]) {
     store.end_list(0, now);
 }
 
-fn assert_sound(text: &[u8]) {
+/// Whether a text is one of samples, each of which stands there once.
+pub fn assert_sound(text: &[u8]) {
     let text = std::str::from_utf8(text).expect("UTF-8");
     let mut series = HashSet::new();
     for line in text.split('\n').filter(|line| !line.starts_with('#') && !line.is_empty()) {

@@ -1,10 +1,6 @@
 //! What `deploy/base` asks for is what Kubetally needs, and a real API server takes it.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use kubetally::{
     api::Verb,
@@ -33,23 +29,18 @@ pub fn manifests() -> Vec<Trial> {
     ]
 }
 
-/// The folder of the manifests.
-fn base() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy/base")
-}
-
-/// The folder of what is added to them.
-fn overlay(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy/overlays").join(name)
+/// A folder of manifests.
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)
 }
 
 /// A manifest's objects.
 fn objects(file: &str) -> Vec<Value> {
-    objects_in(&base(), file)
+    objects_in("base", file)
 }
 
-fn objects_in(folder: &Path, file: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(folder.join(file)).expect("a manifest");
+fn objects_in(name: &str, file: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder(name).join(file)).expect("a manifest");
     serde_saphyr::from_multiple(&text).expect("YAML")
 }
 
@@ -88,8 +79,7 @@ fn image_is_of_this_version() -> Result<(), Failed> {
 
 /// What the patch sets is the canary of the Lease that the role is for.
 fn overlay_lets_the_canary_fly() -> Result<(), Failed> {
-    let folder = overlay("canary");
-    let patch = objects_in(&folder, "deployment.yaml");
+    let patch = objects_in("overlays/canary", "deployment.yaml");
     let env = &patch[0]["spec"]["template"]["spec"]["containers"][0]["env"];
     let variable = |entry: &Value| {
         let text = |field: &str| entry[field].as_str().expect("text").to_owned();
@@ -98,26 +88,26 @@ fn overlay_lets_the_canary_fly() -> Result<(), Failed> {
     let environment = env.as_array().expect("variables").iter().map(variable).collect();
     let settings = Sources { environment, ..Sources::default() }.load().expect("right").settings;
     let canary = settings.canary.expect("a canary");
-    let role = &objects_in(&folder, "rbac.yaml")[0];
+    let role = &objects_in("overlays/canary", "rbac.yaml")[0];
     assert_eq!(role["metadata"]["namespace"], canary.namespace);
     assert_eq!(role["rules"][0]["resourceNames"], json!([canary.lease]));
-    assert_eq!(objects_in(&folder, "namespace.yaml")[0]["metadata"]["name"], canary.namespace);
+    assert_eq!(
+        objects_in("overlays/canary", "namespace.yaml")[0]["metadata"]["name"],
+        canary.namespace
+    );
     Ok(())
 }
 
-/// Applies the manifests, as a user does.
+/// Applies the base, as a user does.
 pub fn apply(shared: &Shared) -> String {
-    apply_folder(shared, &base())
+    apply_folder(shared, "base")
 }
 
-/// Applies the manifests with what is added to them.
-pub fn apply_overlay(shared: &Shared, name: &str) -> String {
-    apply_folder(shared, &overlay(name))
-}
-
-fn apply_folder(shared: &Shared, folder: &Path) -> String {
-    let base = folder.to_str().expect("UTF-8");
-    shared.cluster.kubectl(shared.server.port, &["apply", "--validate=strict", "-k", base])
+/// Applies a folder of manifests.
+pub fn apply_folder(shared: &Shared, name: &str) -> String {
+    let folder = folder(name);
+    let folder = folder.to_str().expect("UTF-8");
+    shared.cluster.kubectl(shared.server.port, &["apply", "--validate=strict", "-k", folder])
 }
 
 async fn the_base_is_taken(suite: &Suite) {

@@ -9,6 +9,7 @@ use libtest_mimic::{Arguments, Completion, Trial};
 mod access;
 mod alike;
 mod api;
+mod audit;
 mod bench;
 mod cluster;
 mod counting;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         reference::TESTS,
         faults::TESTS,
         probes::TESTS,
+        audit::TESTS,
     ];
     match Assets::find() {
         Some(Ok(assets)) => {

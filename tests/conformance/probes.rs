@@ -7,7 +7,7 @@ use crate::{
     api::{Call, Login},
     cluster::{Cluster, User},
     daemon::{Kubetally, Scrape},
-    deploy::{apply, apply_overlay},
+    deploy::{apply, apply_folder},
     suite::{Shared, Suite, kubetally, tests},
 };
 
@@ -184,7 +184,7 @@ async fn what_priority_and_fairness_refuses(suite: &Suite) {
 
 async fn a_canary_comes_back_with_the_shipped_role(suite: &Suite) {
     let (shared, api) = suite.fresh().await;
-    apply_overlay(shared, "canary");
+    apply_folder(shared, "overlays/canary");
     let flags = ["--canary-namespace", "kubetally-canary", "--canary-interval", "1s"];
     let mut daemons = [shipped(shared, &flags).await, shipped(shared, &flags).await];
     for kubetally in &mut daemons {

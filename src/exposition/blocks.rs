@@ -138,11 +138,14 @@ impl Chunk {
         out: &mut Vec<u8>,
     ) {
         places.resize(self.records.len(), 0);
-        for (record, place) in self.records.iter().zip(places) {
-            if let Some(record) = record {
-                let at = (*place).max(record.first());
-                *place = record.write(family, name, at, texts, out);
-            }
+        let records = || self.records.iter().map(Option::as_ref);
+        // All are looked at before any is written: where they stand is far from each other, and so
+        // the processor waits for several at once.
+        for (record, place) in records().zip(&mut *places) {
+            *place = record.map_or(0, |record| record.find(family, *place));
+        }
+        for (record, place) in records().zip(places) {
+            *place = record.map_or(0, |record| record.write(family, name, *place, texts, out));
         }
     }
 }

@@ -123,7 +123,7 @@ mod tests {
         samples.names(0, "label", [("b", "2"), ("a", "1\n\"")].into_iter(), names);
         let record = samples.end();
         let mut out = Vec::new();
-        record.write(0, "f", record.first(), &[], &mut out);
+        record.write(0, "f", record.find(0, 0), &[], &mut out);
         String::from_utf8(out).expect("UTF-8")
     }
 

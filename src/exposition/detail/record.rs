@@ -67,13 +67,25 @@ impl Record {
     }
 
     /// Where its first sample stands.
-    #[must_use]
-    pub fn first(&self) -> usize {
+    fn first(&self) -> usize {
         pieces(&self.0, 0, |_| {})
     }
 
-    /// Writes the samples of a family, which stand at `at` or behind it; gives where those of the
-    /// next family stand. `texts` are those that its pieces share.
+    /// Where the samples of a family stand, or those behind it: at a place or after it, of which 0
+    /// is the beginning.
+    #[must_use]
+    pub fn find(&self, family: u8, mut at: usize) -> usize {
+        if at == 0 {
+            at = self.first();
+        }
+        while self.0.get(at).is_some_and(|first| *first < family) {
+            (_, at) = unpack(&self.0, pieces(&self.0, at + 1, |_| {}));
+        }
+        at
+    }
+
+    /// Writes the samples of a family that stand at a place, if any do; gives the place behind
+    /// them. `texts` are those that its pieces share.
     pub fn write(
         &self,
         family: u8,
@@ -82,22 +94,29 @@ impl Record {
         texts: &[Arc<[u8]>],
         out: &mut Vec<u8>,
     ) -> usize {
-        while let Some(sample) = self.read(at).filter(|sample| sample.family <= family) {
-            if sample.family == family {
-                out.extend_from_slice(name.as_bytes());
-                let open = out.len();
-                write_labels(&self.0, 0, texts, out);
-                write_labels(&self.0, at + 1, texts, out);
-                // They begin with a comma.
-                match out.get_mut(open) {
-                    Some(comma) => *comma = b'{',
-                    None => out.push(b'{'),
+        // What the lines of a family have in common is put together for the first one.
+        let mut common = None;
+        while self.0.get(at) == Some(&family) {
+            let line = out.len();
+            match common.clone() {
+                Some(common) => out.extend_from_within(common),
+                None => {
+                    out.extend_from_slice(name.as_bytes());
+                    write_labels(&self.0, 0, texts, out);
+                    common = Some(line..out.len());
                 }
-                out.extend_from_slice(b"} ");
-                number(out, Value::Float(sample.value));
-                out.push(b'\n');
             }
-            at = sample.next;
+            let value = write_labels(&self.0, at + 1, texts, out);
+            // They begin with a comma.
+            match out.get_mut(line + name.len()) {
+                Some(comma) => *comma = b'{',
+                None => out.push(b'{'),
+            }
+            let (value, next) = unpack(&self.0, value);
+            out.extend_from_slice(b"} ");
+            number(out, Value::Float(value));
+            out.push(b'\n');
+            at = next;
         }
         at
     }
@@ -162,7 +181,7 @@ fn pieces<'a>(bytes: &'a [u8], mut at: usize, mut each: impl FnMut(Held<'a>)) ->
     }
 }
 
-fn write_labels(bytes: &[u8], at: usize, texts: &[Arc<[u8]>], out: &mut Vec<u8>) {
+fn write_labels(bytes: &[u8], at: usize, texts: &[Arc<[u8]>], out: &mut Vec<u8>) -> usize {
     pieces(bytes, at, |piece| match piece {
         Held::Own(text) => out.extend_from_slice(text),
         Held::Shared(number) => {
@@ -172,7 +191,7 @@ fn write_labels(bytes: &[u8], at: usize, texts: &[Arc<[u8]>], out: &mut Vec<u8>)
             let digit = |digit: u8| b"0123456789abcdef"[usize::from(digit & 0xf)];
             out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]));
         }
-    });
+    })
 }
 
 /// Writes a sample.

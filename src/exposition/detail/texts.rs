@@ -269,9 +269,9 @@ mod tests {
 
     fn text(record: &Record, texts: &[Arc<[u8]>]) -> String {
         let mut out = Vec::new();
-        let mut at = record.first();
+        let mut at = 0;
         for family in 0..4 {
-            at = record.write(family, "f", at, texts, &mut out);
+            at = record.write(family, "f", record.find(family, at), texts, &mut out);
         }
         String::from_utf8(out).expect("UTF-8")
     }

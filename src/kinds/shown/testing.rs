@@ -36,7 +36,7 @@ pub(in crate::kinds) fn text<K: Kind>(records: &[Record]) -> String {
         let Family { name, opt_in, .. } = family;
         let mut samples = Vec::new();
         for record in records {
-            record.write(number, name, record.first(), &[], &mut samples);
+            record.write(number, name, record.find(number, 0), &[], &mut samples);
         }
         if !opt_in || !samples.is_empty() {
             out.extend_from_slice(format!("# TYPE {name} {}\n", family.kind()).as_bytes());

@@ -8,7 +8,10 @@ use std::{borrow::Cow, fmt};
 
 pub use manifest::{Account, manifest};
 
-use crate::{api::Verb, config::settings::Settings};
+use crate::{
+    api::Verb,
+    config::{probe::Canary, settings::Settings},
+};
 
 /// What is done with a resource that is watched.
 pub const VERBS: [Verb; 2] = [Verb::List, Verb::Watch];
@@ -62,7 +65,23 @@ pub fn needed(settings: &Settings) -> Vec<Permission> {
             }));
         }
     }
+    needed.extend(settings.canary.iter().flat_map(of_canary));
     needed
+}
+
+/// Its Lease is patched and watched by its name, and made where there is none: RBAC knows no name
+/// of what is created.
+fn of_canary(canary: &Canary) -> impl Iterator<Item = Permission> + use<> {
+    let Canary { namespace, lease, .. } = canary.clone();
+    let named = [(Verb::Patch, true), (Verb::Watch, true), (Verb::Create, false)];
+    named.into_iter().map(move |(verb, named)| Permission {
+        verb,
+        group: "coordination.k8s.io".into(),
+        resource: "leases".into(),
+        about: "leases".into(),
+        namespace: Some(namespace.clone()),
+        name: named.then(|| lease.clone()),
+    })
 }
 
 /// The fewest rules that grant these rights and nothing else, in the order in which they come;
@@ -179,6 +198,23 @@ mod tests {
             (Verb::Watch, "nodes", None),
         ];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_canary_has_its_lease() {
+        let flags = [("watch.resources", "pods"), ("canary.namespace", "nest")];
+        let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
+        let sources = Sources { flags, ..Sources::default() };
+        let needed = needed(&sources.load().expect("settings").settings);
+        let nest = needed.iter().filter(|needed| needed.namespace.as_deref() == Some("nest"));
+        assert_eq!(
+            lines(&rules(nest)),
+            [
+                "{apiGroups: [coordination.k8s.io], resources: [leases], \
+                 resourceNames: [kubetally-canary], verbs: [patch, watch]}",
+                "{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create]}",
+            ]
+        );
     }
 
     #[test]

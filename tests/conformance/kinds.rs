@@ -175,7 +175,9 @@ async fn until_counted(kubetally: &mut Kubetally, expected: &[(String, f64)]) {
 /// How each resource is, as readiness marks it.
 async fn marks(kubetally: &Kubetally) -> Vec<String> {
     let (_, text) = kubetally.get("/readyz?verbose").await.expect("an answer");
-    text.lines().filter(|line| line.starts_with('[')).map(|line| line[..3].to_owned()).collect()
+    let marked = text.lines().filter(|line| line.starts_with('['));
+    let resources = marked.filter(|line| !line[3..].starts_with(" probe of "));
+    resources.map(|line| line[..3].to_owned()).collect()
 }
 
 /// Waits until readiness says this of a resource, and that all the same everything is ready.

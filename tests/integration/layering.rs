@@ -24,7 +24,7 @@ const PURE: &[(&str, &[&str])] = &[
     ),
     ("watch::machine", &["api::", "watch::", "watch::backoff"]),
     ("watch::backoff", &[]),
-    ("rbac", &["api::", "config::settings"]),
+    ("rbac", &["api::", "config::probe", "config::settings"]),
     ("access::matrix", &["access::rules", "api::", "rbac"]),
     ("access::pace", &["watch::backoff"]),
     ("access::rules", &["rbac"]),

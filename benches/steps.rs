@@ -5,7 +5,6 @@ mod pods;
 
 use std::hint::black_box;
 
-use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use kubetally::{
     config::Sources,
@@ -141,7 +140,7 @@ fn compress_and_splice(criterion: &mut Criterion) {
     }
     group.finish();
 
-    let blocks: Vec<_> = texts.iter().map(|text| Block::series(text, Bytes::new())).collect();
+    let blocks: Vec<_> = texts.iter().map(|text| Block::series(text)).collect();
     let mut group = criterion.benchmark_group("splice");
     group.throughput(Throughput::Elements(blocks.len() as u64));
     group.bench_function("blocks", |bench| {

@@ -86,7 +86,7 @@ pub fn block_on(work: impl Future<Output = Result<(), Exit>>) -> Result<(), Exit
 /// required and cannot be reached.
 pub async fn run(loaded: Loaded, sources: Sources, level: Level) -> Result<(), Exit> {
     let mut signals = Signals::install().map_err(Exit::internal)?;
-    let endpoint = find(&loaded.settings)?;
+    let endpoint = Endpoint::find(&lookup(&loaded.settings)).map_err(Exit::usage)?;
     let daemon = Daemon::start(&loaded.settings, endpoint).await?;
     if loaded.settings.cluster.require {
         tokio::select! {
@@ -100,14 +100,15 @@ pub async fn run(loaded: Loaded, sources: Sources, level: Level) -> Result<(), E
     daemon.until_stopped(signals, Some(Reloads { sources, raw: loaded.raw, level })).await
 }
 
-fn find(settings: &Settings) -> Result<Endpoint, Exit> {
-    let lookup = Lookup {
+/// Where to look for the cluster.
+#[must_use]
+pub fn lookup(settings: &Settings) -> Lookup<'static> {
+    Lookup {
         kubeconfig: settings.cluster.kubeconfig.clone(),
         context: settings.cluster.context.clone(),
         env: &|name| std::env::var(name).ok(),
         service_account: PathBuf::from(SERVICE_ACCOUNT),
-    };
-    Endpoint::find(&lookup).map_err(Exit::usage)
+    }
 }
 
 /// The daemon at work.

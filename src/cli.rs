@@ -1,11 +1,12 @@
 //! The command line: commands, flags, help.
 
-use std::{io::Write, path::PathBuf};
+use std::{io::Write, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
 use crate::{
-    config::{Sources, raw},
+    check,
+    config::{Sources, raw, settings::duration},
     exit::Exit,
     exposition::catalogue::print::Form,
     kinds,
@@ -36,8 +37,12 @@ Every setting can stand in a TOML file (--config), in the environment
 (KUBETALLY__SECTION__KEY, such as KUBETALLY__HTTP__LISTEN) or in a flag; the later one wins.
 SIGHUP reads the file again; SIGTERM and SIGINT stop, a second one at once.
 
-Exit codes: 0 stopped or done, 64 wrong usage or configuration, 69 no cluster reached with
+Exit codes: 0 stopped or done, 1 and 2 what `kubetally check` found, 64 wrong usage or configuration, 69 no cluster reached with
 --require-cluster, 70 a defect.";
+
+const CHECKED: &str = "\
+Exit codes: 0 all is well, 1 a warning, 2 something does not work, 64 wrong usage or
+configuration, 70 a defect.";
 
 /// Watches a Kubernetes cluster and keeps the tally: object counts, events, API latency and
 /// authentication failures as Prometheus metrics.
@@ -62,6 +67,22 @@ pub enum Command {
     /// Watch a simulated cluster: nothing else is needed
     #[cfg(feature = "demo")]
     Demo(Demo),
+    /// Look step by step whether the cluster can be watched, and say what to do where it cannot
+    #[command(after_help = CHECKED)]
+    Check {
+        /// For people or for programs
+        #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
+        output: check::print::Form,
+        /// Colours
+        #[arg(long, value_name = "WHEN", value_enum, default_value = "auto")]
+        color: check::print::Color,
+        /// How long all of it may take
+        #[arg(long, value_name = "TIME", default_value = "30s", value_parser = limit)]
+        timeout: Duration,
+        /// The settings: what is watched, and where.
+        #[command(flatten)]
+        flags: Flags,
+    },
     /// Print the settings in force, and where each was set
     Config {
         /// Only say whether they are right
@@ -270,6 +291,12 @@ fn label(text: &str) -> Result<String, String> {
         true => Ok(text.into()),
         false => Err("want lower-case letters, digits and -, such as kubetally".into()),
     }
+}
+
+fn limit(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_secs(1)..=Duration::from_secs(600);
+    let time = duration(text).filter(|time| range.contains(time));
+    time.ok_or_else(|| "want a time from 1s to 10m, such as 30s".into())
 }
 
 /// RFC 1123 labels with dots between them, as names of objects are.

@@ -28,6 +28,12 @@ impl Exit {
         Self { code: UNAVAILABLE, error: error.into() }
     }
 
+    /// What was looked for was found, and is told already.
+    #[must_use]
+    pub fn found(code: i32, summary: String) -> Self {
+        Self { code, error: anyhow::anyhow!(summary) }
+    }
+
     /// Anything else.
     pub fn internal(error: impl Into<anyhow::Error>) -> Self {
         Self { code: INTERNAL, error: error.into() }

@@ -24,6 +24,7 @@ pub mod api;
 pub mod app;
 pub mod audit;
 pub mod canary;
+pub mod check;
 pub mod cli;
 pub mod config;
 #[cfg(feature = "demo")]

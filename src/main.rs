@@ -4,7 +4,7 @@ use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 use kubetally::{
-    app,
+    app, check,
     cli::{self, Cli, Command, Flags, print},
     config::{self, Loaded},
     exit::{self, Exit},
@@ -38,6 +38,13 @@ fn execute(cli: Cli) -> Result<(), Exit> {
         }
         #[cfg(feature = "demo")]
         Command::Demo(demo) => kubetally::demo::run(&demo),
+        Command::Check { output, color, timeout, flags } => {
+            let loaded = load(&flags)?;
+            let told = check::Told { form: output, color };
+            app::block_on(async {
+                check::run(&loaded, &app::lookup(&loaded.settings), timeout, told).await
+            })
+        }
         Command::Config { check, form, flags } => {
             let raw = load(&flags)?.raw;
             print(&if check { "the configuration is right\n".into() } else { raw.print(form) })

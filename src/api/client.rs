@@ -303,10 +303,15 @@ impl Client {
         Trouble { failure, message }
     }
 
+    /// The server's clock against ours, once an answer has told it.
+    #[must_use]
+    pub fn skew(&self) -> Option<Estimate> {
+        lock(&self.skew).estimate(self.epoch.elapsed(), wall_micros())
+    }
+
     /// Shows the server's clock against ours.
     pub(crate) fn show_skew(&self, out: &mut Exposition) {
-        let known = lock(&self.skew).estimate(self.epoch.elapsed(), wall_micros());
-        let Some(Estimate { skew, error }) = known else { return };
+        let Some(Estimate { skew, error }) = self.skew() else { return };
         let labels = [&*self.endpoint.name];
         let of_micros = |micros: i64| micros as f64 / 1e6;
         out.sample(&catalogue::API_CLOCK_SKEW_SECONDS, &labels, of_micros(skew));

@@ -22,7 +22,11 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{Phase, TransportReason, endpoint::Endpoint, tls::Tls};
+use super::{
+    Phase, TransportReason,
+    endpoint::Endpoint,
+    tls::{Problem, Tls},
+};
 use crate::telemetry::Telemetry;
 
 const DNS: Duration = Duration::from_secs(5);
@@ -57,6 +61,9 @@ impl TransportError {
     }
 }
 
+/// A TLS session.
+pub(crate) type Secured = TlsStream<BufReader<TcpStream>>;
+
 /// An open connection. Dropping it closes it.
 #[derive(Debug)]
 pub struct Connection {
@@ -90,13 +97,18 @@ impl Connection {
         let stream = timed(telemetry, Phase::Connect, connect(&addresses)).await?;
         let Some(tls) = &endpoint.tls else { return Self::http1(stream).await };
         let stream = timed(telemetry, Phase::Tls, shake(stream, tls, telemetry)).await?;
+        Self::secure(stream).await
+    }
+
+    /// Over a TLS session, as it was agreed.
+    pub(crate) async fn secure(stream: Secured) -> Result<Self, TransportError> {
         match stream.get_ref().1.alpn_protocol() {
             Some(b"h2") => Self::http2(stream).await,
             _ => Self::http1(stream).await,
         }
     }
 
-    async fn http1<S>(stream: S) -> Result<Self, TransportError>
+    pub(crate) async fn http1<S>(stream: S) -> Result<Self, TransportError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -196,7 +208,7 @@ async fn timed<T>(
     Ok(done)
 }
 
-async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, TransportError> {
+pub(crate) async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, TransportError> {
     let (host, port) = (endpoint.url.host.as_str(), endpoint.url.port);
     let dns = |why: String| {
         TransportError::new(TransportReason::Dns, format!("cannot resolve {host}: {why}"))
@@ -211,7 +223,7 @@ async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, TransportError>
     }
 }
 
-async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, TransportError> {
+pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, TransportError> {
     let mut last = None;
     for address in addresses {
         match timeout(CONNECT, TcpStream::connect(address)).await {
@@ -266,7 +278,14 @@ async fn shake(
     stream: TcpStream,
     tls: &Tls,
     telemetry: &Telemetry,
-) -> Result<TlsStream<BufReader<TcpStream>>, TransportError> {
+) -> Result<Secured, TransportError> {
+    handshake(stream, tls).await.map_err(|problem| {
+        telemetry.tls_handshake_failure(problem.failure);
+        TransportError::new(TransportReason::Tls, format!("TLS: {}", problem.message))
+    })
+}
+
+pub(crate) async fn handshake(stream: TcpStream, tls: &Tls) -> Result<Secured, Problem> {
     let (config, name) = tls.connector();
     let stream = BufReader::with_capacity(READ, stream);
     let handshake = TlsConnector::from(config).connect(name, stream);
@@ -278,9 +297,7 @@ async fn shake(
             format!("no TLS handshake within {} s", TLS.as_secs()),
         ),
     };
-    let problem = tls.explain(&error);
-    telemetry.tls_handshake_failure(problem.failure);
-    Err(TransportError::new(TransportReason::Tls, format!("TLS: {}", problem.message)))
+    Err(tls.explain(&error))
 }
 
 fn classify(error: &hyper::Error) -> TransportError {

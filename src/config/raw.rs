@@ -74,6 +74,12 @@ impl Raw {
         Ok(raw)
     }
 
+    /// What is set, be it to its default: dotted names in order, values and where they were set.
+    pub fn chosen(&self) -> impl Iterator<Item = (&str, &Written)> {
+        let all = self.0.iter().map(|(name, written)| (&**name, written));
+        all.filter(|(_, written)| written.origin != "default")
+    }
+
     /// Turns a tree of values into dotted names.
     fn flatten(
         &mut self,

@@ -305,6 +305,13 @@ impl ApiServer {
         self.process = None;
     }
 
+    /// Stops it where it is, as a machine that hangs: its kernel answers, it does not.
+    pub fn freeze(&self) {
+        let id = self.process.as_ref().expect("it runs").id().to_string();
+        let sent = Command::new("sh").args(["-c", &format!("kill -s STOP {id}")]).status();
+        assert!(sent.expect("a shell").success(), "it cannot be stopped");
+    }
+
     /// Starts it again, where it was.
     pub async fn restart(&mut self) {
         self.kill();

@@ -18,6 +18,7 @@ mod daemon;
 mod deploy;
 #[path = "../support/eventually.rs"]
 mod eventually;
+mod failures;
 mod faults;
 #[path = "../support/http.rs"]
 mod http;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         faults::TESTS,
         probes::TESTS,
         audit::TESTS,
+        failures::TESTS,
     ];
     match Assets::find() {
         Some(Ok(assets)) => {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cluster::User,
+    failures::check,
     suite::{Shared, Suite, kubetally, tests},
 };
 
@@ -31,11 +32,11 @@ async fn a_certificate_that_cannot_be_trusted(suite: &Suite) {
     let server = shared.cluster.api_server(&[&past, &future]).await;
     let other = Authority::new().expect("a CA");
     std::fs::write(shared.cluster.dir().join("other.crt"), other.pem()).expect("a file");
-    for (reason, field, value) in [
-        ("expired", "tls-server-name", "past.test"),
-        ("not_yet_valid", "tls-server-name", "future.test"),
-        ("name_mismatch", "tls-server-name", "other.test"),
-        ("unknown_issuer", "certificate-authority", "other.crt"),
+    for (reason, told, field, value) in [
+        ("expired", "expired at", "tls-server-name", "past.test"),
+        ("not_yet_valid", "is valid from", "tls-server-name", "future.test"),
+        ("name_mismatch", "is not made for other.test", "tls-server-name", "other.test"),
+        ("unknown_issuer", "does not vouch for", "certificate-authority", "other.crt"),
     ] {
         let kubeconfig = kubeconfig(shared, server.port, field, json!(value));
         let mut kubetally = kubetally(&kubeconfig, &["--resources", "pods"]).await;
@@ -55,5 +56,6 @@ async fn a_certificate_that_cannot_be_trusted(suite: &Suite) {
         assert_eq!(status, 503, "{text}");
         assert!(text.contains("[-] pods: TLS: "), "{text}");
         kubetally.stop().await;
+        check(&kubeconfig, &[]).await.finds("tls", "failed", told).unwrap();
     }
 }

@@ -1,5 +1,6 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
+use kubetally::exposition::catalogue::{ALL, Values};
 use rstest::rstest;
 
 use crate::binary::{ended, kubetally};
@@ -48,4 +49,23 @@ fn the_migration_page_has_every_flag_of_kube_state_metrics_and_names_only_flags_
         + &ended(&mut kubetally(&["--help"])).stdout;
     let unknown: Vec<_> = ours.difference(&flags(&help)).copied().collect();
     assert!(ours.len() > 10 && unknown.is_empty(), "{unknown:?}");
+}
+
+#[test]
+fn the_troubleshooting_page_names_metrics_and_label_values_that_there_are() {
+    let page = read("docs/troubleshooting.md");
+    let named: Vec<_> = page.split('`').filter(|part| part.starts_with("kubetally_")).collect();
+    assert!(named.len() > 15, "{named:?}");
+    for series in named {
+        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+        let metric = ALL.iter().find(|metric| metric.name == name);
+        let metric = metric.unwrap_or_else(|| panic!("there is no {name}"));
+        for pair in labels.trim_end_matches('}').split(',').filter(|pair| !pair.is_empty()) {
+            let (label, value) = pair.split_once('=').expect("a label and its value");
+            let label = metric.labels.iter().find(|known| known.name == label);
+            let label = label.unwrap_or_else(|| panic!("{series}: no such label"));
+            let Values::Fixed(values) = label.values else { panic!("{series}: any value") };
+            assert!(values.contains(&value.trim_matches('"')), "{series}: not one of {values:?}");
+        }
+    }
 }

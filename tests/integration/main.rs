@@ -7,6 +7,7 @@ mod audit;
 #[path = "../support/binary.rs"]
 mod binary;
 /// The command line: what each command prints, how it ends, and how the daemon takes signals.
+mod check;
 mod cli;
 /// The daemon as a process, for as long as a test needs it.
 mod daemon;

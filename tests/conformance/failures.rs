@@ -1,0 +1,241 @@
+//! Each failure that there is between Kubetally and a real API server: it shows under its own cause
+//! in the daemon's metrics, and `kubetally check` names it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::{
+    access::{account, bind, furnished, subject, token, unbind},
+    api::{Api, Call, Login},
+    cluster::{Cluster, User},
+    eventually::eventually,
+    suite::{Shared, Suite, kubetally, namespace, tests},
+};
+
+tests![
+    a_healthy_cluster_is_found_healthy,
+    tokens_that_are_refused,
+    a_right_that_is_missing_and_granted,
+    requests_that_priority_and_fairness_rejects,
+    an_api_server_that_is_stopped_and_one_that_is_frozen,
+];
+
+/// What `kubetally check` found with a kubeconfig and these flags.
+pub struct Checked {
+    code: Option<i32>,
+    document: Value,
+}
+
+pub async fn check(kubeconfig: &Path, flags: &[&str]) -> Checked {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubetally"));
+    command.args(["check", "--output", "json", "--kubeconfig"]).arg(kubeconfig).args(flags);
+    command.env_clear();
+    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
+    let output = output.expect("it can be run");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let document = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    Checked { code: output.status.code(), document }
+}
+
+impl Checked {
+    /// Whether a step has a finding of this status with this text in it.
+    pub fn finds(&self, step: &str, status: &str, text: &str) -> Result<(), String> {
+        let findings = self.document["findings"].as_array().expect("findings");
+        let found = findings.iter().any(|finding| {
+            finding["step"] == step
+                && finding["status"] == status
+                && finding["text"].as_str().is_some_and(|told| told.contains(text))
+        });
+        let told = || format!("{step} is not {status} with {text:?} in {:#}", self.document);
+        found.then_some(()).ok_or_else(told)
+    }
+}
+
+/// The daemon shows this series, above 0, and the check finds that.
+async fn shows(kubeconfig: &Path, series: &str, (step, text): (&str, &str)) {
+    let mut kubetally = kubetally(kubeconfig, &[]).await;
+    kubetally
+        .until(series, |scrape| match scrape.get(series) {
+            Some(n) if n > 0.0 => Ok(()),
+            other => Err(format!("{series} is {other:?}")),
+        })
+        .await;
+    kubetally.stop().await;
+    let checked = check(kubeconfig, &[]).await;
+    assert_eq!(checked.code, Some(2), "{:#}", checked.document);
+    checked.finds(step, "failed", text).unwrap();
+}
+
+/// A kubeconfig with this token.
+fn with_token(shared: &Shared, token: &str) -> PathBuf {
+    let file = shared.cluster.dir().join("failing-token");
+    std::fs::write(&file, token).expect("a file");
+    let user = User::TokenFile(&file);
+    shared.cluster.kubeconfig("failing.kubeconfig", shared.server.port, &user)
+}
+
+async fn a_healthy_cluster_is_found_healthy(suite: &Suite) {
+    let (shared, api) = furnished(suite).await;
+    let kubeconfig = with_token(shared, &token(&api, "kubetally").await);
+    let checked = check(&kubeconfig, &[]).await;
+    assert_eq!(checked.code, Some(0), "{:#}", checked.document);
+    let ok = |step, text| checked.finds(step, "ok", text).unwrap();
+    ok("tls", "TLS 1.3, HTTP/2");
+    ok("identity", "system:serviceaccount:kubetally:kubetally");
+    ok("token", "expires");
+    ok("clock", "the same, give or take");
+    ok("ready", "ok");
+    ok("version", "v1.");
+    ok("permission", "jobs: may list, watch");
+    ok("streaming list", "of ");
+    ok("protobuf", "come as protobuf");
+}
+
+async fn tokens_that_are_refused(suite: &Suite) {
+    let (shared, _) = furnished(suite).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let expired = shared.cluster.sign_token("kubetally", now - 7200, now - 3600);
+    for (token, cause) in [("nobody-knows-this-token", "unknown"), (&*expired, "expired")] {
+        let kubeconfig = with_token(shared, token);
+        let series = format!("kubetally_auth_unauthorized_total{{cause=\"{cause}\"}}");
+        shows(&kubeconfig, &series, ("identity", "401: Unauthorized")).await;
+    }
+}
+
+async fn a_right_that_is_missing_and_granted(suite: &Suite) {
+    let (shared, api) = furnished(suite).await;
+    account(&api, "checked").await;
+    unbind(&api, "checked").await;
+    let kubeconfig = with_token(shared, &token(&api, "checked").await);
+    let checked = check(&kubeconfig, &["--resources", "pods,jobs"]).await;
+    assert_eq!(checked.code, Some(2));
+    checked.finds("permission", "failed", "pods: may not list, watch").unwrap();
+    bind(&api, "checked", "kubetally", subject("checked")).await;
+    // The API server's authorizer hears of it a moment later.
+    eventually("the right", async || {
+        let checked = check(&kubeconfig, &["--resources", "pods,jobs"]).await;
+        checked.finds("permission", "ok", "pods: may list, watch")?;
+        checked.finds("permission", "ok", "jobs: may list, watch")
+    })
+    .await;
+}
+
+const FLOWS: &str = "/apis/flowcontrol.apiserver.k8s.io/v1";
+
+/// A priority level of no seats for one service account: whatever it asks is rejected.
+async fn reject(api: &Api, account: &str) {
+    let limited = json!({
+        "nominalConcurrencyShares": 0,
+        "borrowingLimitPercent": 0,
+        "limitResponse": {"type": "Reject"},
+    });
+    let level = json!({
+        "metadata": {"name": account},
+        "spec": {"type": "Limited", "limited": limited},
+    });
+    api.must(Call::create(format!("{FLOWS}/prioritylevelconfigurations"), level)).await;
+    let everything = json!([{
+        "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"],
+        "clusterScope": true,
+    }]);
+    let subject = json!({"kind": "ServiceAccount",
+        "serviceAccount": {"name": account, "namespace": "kubetally"}});
+    let flow = json!({
+        "metadata": {"name": account},
+        "spec": {
+            "priorityLevelConfiguration": {"name": account},
+            "matchingPrecedence": 2,
+            "rules": [{
+                "subjects": [subject],
+                "resourceRules": everything,
+                "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+            }],
+        },
+    });
+    api.must(Call::create(format!("{FLOWS}/flowschemas"), flow)).await;
+}
+
+/// Requests of a service account that never cease, many at a time. With no seats the API server
+/// takes one at a time all the same, so that most of them are rejected, and most of whoever else is
+/// this account.
+fn flood(shared: &Shared, token: &str) -> JoinSet<()> {
+    let mut requests = JoinSet::new();
+    let api = shared.server.api(Login::Token(token));
+    for _ in 0..50 {
+        let api = api.clone();
+        requests.spawn(async move {
+            loop {
+                // Whatever is answered: the next one follows.
+                let _answer = api.get("/api/v1/pods?limit=1").await;
+            }
+        });
+    }
+    requests
+}
+
+async fn requests_that_priority_and_fairness_rejects(suite: &Suite) {
+    let (shared, api) = furnished(suite).await;
+    account(&api, "rejected").await;
+    let token = token(&api, "rejected").await;
+    let kubeconfig = with_token(shared, &token);
+    reject(&api, "rejected").await;
+    let flood = flood(shared, &token);
+    let series = "kubetally_api_throttled_total{source=\"priority_and_fairness\"}";
+    let mut kubetally = kubetally(&kubeconfig, &[]).await;
+    kubetally
+        .until(series, |scrape| match scrape.get(series) {
+            Some(n) if n > 0.0 => Ok(()),
+            other => Err(format!("{other:?}")),
+        })
+        .await;
+    kubetally.stop().await;
+    eventually("a check that is throttled", async || {
+        let checked = check(&kubeconfig, &["--resources", "pods"]).await;
+        let findings = checked.document["findings"].as_array().expect("findings");
+        let throttled = findings.iter().find(|finding| {
+            finding["text"].as_str().is_some_and(|text| text.starts_with("Too many requests"))
+        });
+        let throttled = throttled.ok_or_else(|| format!("{:#}", checked.document))?;
+        assert!(throttled["remedy"].as_str().is_some_and(|remedy| remedy.contains("FlowSchemas")));
+        Ok(())
+    })
+    .await;
+    drop(flood);
+    for plural in ["flowschemas", "prioritylevelconfigurations"] {
+        api.must(Call::delete(format!("{FLOWS}/{plural}/rejected"))).await;
+    }
+}
+
+async fn an_api_server_that_is_stopped_and_one_that_is_frozen(suite: &Suite) {
+    let cluster = Cluster::start(&suite.assets).await;
+    let mut server = cluster.api_server(&[]).await;
+    namespace(&server.admin(), "shop").await;
+    let kubeconfig = cluster.admin_kubeconfig(server.port);
+    let mut kubetally = kubetally(&kubeconfig, &[]).await;
+    kubetally.until_ready().await;
+
+    server.freeze();
+    let frozen = "kubetally_watch_ends_total{resource=\"pods\",cause=\"ping_timeout\"}";
+    kubetally.until_values("the ping that is not answered", &[(frozen, 1.0)]).await;
+    let checked = check(&kubeconfig, &["--timeout", "2s"]).await;
+    checked.finds("tls", "failed", "not done within 2 s").unwrap();
+
+    server.kill();
+    let refused = "kubetally_api_transport_errors_total{reason=\"refused\"}";
+    kubetally
+        .until(refused, |scrape| match scrape.get(refused) {
+            Some(n) if n > 0.0 => Ok(()),
+            other => Err(format!("{other:?}")),
+        })
+        .await;
+    let checked = check(&kubeconfig, &[]).await;
+    assert_eq!(checked.code, Some(2));
+    checked.finds("connect", "failed", "cannot connect to 127.0.0.1:").unwrap();
+    kubetally.stop().await;
+}

@@ -1,5 +1,5 @@
-//! Each failure that there is between Kubetally and a real API server: it shows under its own cause
-//! in the daemon's metrics, and `kubetally check` names it.
+//! `kubetally check` at a real API server, healthy and not; what is wrong shows under its own cause
+//! in the daemon's metrics too.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,12 +7,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use serde_json::Value;
 
 use crate::{
     access::{account, bind, furnished, subject, token, unbind},
-    api::{Api, Call, Login},
     cluster::{Cluster, User},
     eventually::eventually,
     suite::{Shared, Suite, kubetally, namespace, tests},
@@ -22,7 +20,6 @@ tests![
     a_healthy_cluster_is_found_healthy,
     tokens_that_are_refused,
     a_right_that_is_missing_and_granted,
-    requests_that_priority_and_fairness_rejects,
     an_api_server_that_is_stopped_and_one_that_is_frozen,
 ];
 
@@ -124,92 +121,6 @@ async fn a_right_that_is_missing_and_granted(suite: &Suite) {
         checked.finds("permission", "ok", "jobs: may list, watch")
     })
     .await;
-}
-
-const FLOWS: &str = "/apis/flowcontrol.apiserver.k8s.io/v1";
-
-/// A priority level of no seats for one service account: whatever it asks is rejected.
-async fn reject(api: &Api, account: &str) {
-    let limited = json!({
-        "nominalConcurrencyShares": 0,
-        "borrowingLimitPercent": 0,
-        "limitResponse": {"type": "Reject"},
-    });
-    let level = json!({
-        "metadata": {"name": account},
-        "spec": {"type": "Limited", "limited": limited},
-    });
-    api.must(Call::create(format!("{FLOWS}/prioritylevelconfigurations"), level)).await;
-    let everything = json!([{
-        "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"],
-        "clusterScope": true,
-    }]);
-    let subject = json!({"kind": "ServiceAccount",
-        "serviceAccount": {"name": account, "namespace": "kubetally"}});
-    let flow = json!({
-        "metadata": {"name": account},
-        "spec": {
-            "priorityLevelConfiguration": {"name": account},
-            "matchingPrecedence": 2,
-            "rules": [{
-                "subjects": [subject],
-                "resourceRules": everything,
-                "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-            }],
-        },
-    });
-    api.must(Call::create(format!("{FLOWS}/flowschemas"), flow)).await;
-}
-
-/// Requests of a service account that never cease, many at a time. With no seats the API server
-/// takes one at a time all the same, so that most of them are rejected, and most of whoever else is
-/// this account.
-fn flood(shared: &Shared, token: &str) -> JoinSet<()> {
-    let mut requests = JoinSet::new();
-    let api = shared.server.api(Login::Token(token));
-    for _ in 0..50 {
-        let api = api.clone();
-        requests.spawn(async move {
-            loop {
-                // Whatever is answered: the next one follows.
-                let _answer = api.get("/api/v1/pods?limit=1").await;
-            }
-        });
-    }
-    requests
-}
-
-async fn requests_that_priority_and_fairness_rejects(suite: &Suite) {
-    let (shared, api) = furnished(suite).await;
-    account(&api, "rejected").await;
-    let token = token(&api, "rejected").await;
-    let kubeconfig = with_token(shared, &token);
-    reject(&api, "rejected").await;
-    let flood = flood(shared, &token);
-    let series = "kubetally_api_throttled_total{source=\"priority_and_fairness\"}";
-    let mut kubetally = kubetally(&kubeconfig, &[]).await;
-    kubetally
-        .until(series, |scrape| match scrape.get(series) {
-            Some(n) if n > 0.0 => Ok(()),
-            other => Err(format!("{other:?}")),
-        })
-        .await;
-    kubetally.stop().await;
-    eventually("a check that is throttled", async || {
-        let checked = check(&kubeconfig, &["--resources", "pods"]).await;
-        let findings = checked.document["findings"].as_array().expect("findings");
-        let throttled = findings.iter().find(|finding| {
-            finding["text"].as_str().is_some_and(|text| text.starts_with("Too many requests"))
-        });
-        let throttled = throttled.ok_or_else(|| format!("{:#}", checked.document))?;
-        assert!(throttled["remedy"].as_str().is_some_and(|remedy| remedy.contains("FlowSchemas")));
-        Ok(())
-    })
-    .await;
-    drop(flood);
-    for plural in ["flowschemas", "prioritylevelconfigurations"] {
-        api.must(Call::delete(format!("{FLOWS}/{plural}/rejected"))).await;
-    }
 }
 
 async fn an_api_server_that_is_stopped_and_one_that_is_frozen(suite: &Suite) {

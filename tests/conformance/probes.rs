@@ -8,6 +8,7 @@ use crate::{
     cluster::{Cluster, User},
     daemon::{Kubetally, Scrape},
     deploy::{apply, apply_folder},
+    failures::check,
     suite::{Shared, Suite, kubetally, tests},
 };
 
@@ -178,6 +179,8 @@ async fn what_priority_and_fairness_refuses(suite: &Suite) {
             }
         })
         .await;
+    let kubeconfig = shared.cluster.dir().join("probes.kubeconfig");
+    check(&kubeconfig, &[]).await.finds("identity", "failed", "Too many requests").unwrap();
     drop(held);
     kubetally.stop().await;
 }

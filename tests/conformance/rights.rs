@@ -54,15 +54,18 @@ fn grant(shared: &Shared, name: &str, flags: &[&str]) -> Asked {
     granted
 }
 
-/// What was asked of the API server, but for reviews, and answered.
+/// What was asked of the API server and answered, but for reviews and for what everybody may read
+/// (`system:public-info-viewer`).
 fn asked(scrape: &Scrape) -> Asked {
+    const PUBLIC: [&str; 2] = ["readyz", "version"];
     let requests = scrape.family("kubetally_api_requests_total");
     let answered = requests.filter(|(labels, _)| labels.ends_with("code=\"200\""));
     let value = |labels: &str, name: &str| {
         let (_, rest) = labels.split_once(&format!("{name}=\"")).expect("a label");
         rest.split_once('"').expect("its end").0.to_owned()
     };
-    answered.map(|(labels, _)| (value(labels, "verb"), value(labels, "resource"))).collect()
+    let asked = answered.map(|(labels, _)| (value(labels, "verb"), value(labels, "resource")));
+    asked.filter(|(_, resource)| !PUBLIC.contains(&&**resource)).collect()
 }
 
 fn may(resource: &str) -> String {

@@ -1,37 +1,38 @@
 //! The way to the API server, step by step.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod dial;
+mod endpoints;
+mod lists;
 
+use std::{
+    future::Future,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use dial::Dialled;
 use serde::Deserialize;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::{
     finding::{Finding, Step},
-    judge::{self, Session},
+    judge,
 };
 use crate::{
     api::{
-        TlsFailure, TransportReason,
         client::{Client, Trouble},
-        connection::{self, Connection, Secured, TransportError},
+        connection::Connection,
         endpoint::{Endpoint, FindError, Lookup},
-        request::{Ask, Target},
-        tls::{Leaf, Problem, Tls},
+        request::Ask,
+        tls::Tls,
     },
     config::Loaded,
     rbac::{self, Permission},
     telemetry::Telemetry,
-    watch::machine::{FailureKind, Request},
-    wire::{
-        Encoding, Notification, Wanted,
-        stream::{Events, LARGEST, notification},
-    },
+    watch::machine::FailureKind,
 };
 
 /// Requests whose time is taken.
 const REQUESTS: usize = 5;
-/// How long a streaming list may take until its end is told.
-const STREAM: Duration = Duration::from_secs(5);
 
 /// Why nothing further can be looked at.
 struct Stop(&'static str);
@@ -43,12 +44,8 @@ pub struct Examination<'a> {
     tell: &'a mut dyn FnMut(Finding),
     /// What is being looked at.
     at: Step,
-}
-
-/// A connection, and how long each part of its dial took.
-struct Dialled {
-    connection: Connection,
-    phases: Vec<(&'static str, Duration)>,
+    /// The servers that are probed beside the one that is watched, once it is known.
+    beside: Vec<Endpoint>,
 }
 
 /// What `/version` says, as far as it is read.
@@ -62,14 +59,20 @@ struct Version {
 
 impl<'a> Examination<'a> {
     pub fn new(loaded: &'a Loaded, telemetry: Telemetry, tell: &'a mut dyn FnMut(Finding)) -> Self {
-        Self { loaded, telemetry, tell, at: Step::Configuration }
+        Self { loaded, telemetry, tell, at: Step::Configuration, beside: Vec::new() }
     }
 
-    /// Looks at everything that can be reached, and tells of the rest that it could not.
+    /// Looks at everything that can be reached, and tells of the rest that it could not. The
+    /// servers beside are looked at whatever is the matter with the one that is watched.
     pub async fn examine(&mut self, lookup: &Lookup<'_>) {
         if let Err(Stop(why)) = self.go(lookup).await {
-            self.skip(why);
+            self.skip(why, Step::Endpoints);
+            if self.beside.is_empty() {
+                self.tell(Finding::skipped(Step::Endpoints, why));
+                return;
+            }
         }
+        self.endpoints().await;
     }
 
     /// The time is over.
@@ -77,11 +80,16 @@ impl<'a> Examination<'a> {
         let text = format!("not done within {} s", within.as_secs_f32());
         let remedy = "something on the way does not answer; --timeout gives it longer";
         (self.tell)(Finding::failed(self.at, text, remedy));
-        self.skip("there was no time left");
+        const WHY: &str = "there was no time left";
+        self.skip(WHY, Step::Endpoints);
+        if self.at < Step::Endpoints {
+            (self.tell)(Finding::skipped(Step::Endpoints, WHY));
+        }
     }
 
-    fn skip(&mut self, why: &str) {
-        for step in Step::ALL.iter().filter(|step| **step > self.at) {
+    /// Tells that the steps from here up to another were not looked at.
+    fn skip(&mut self, why: &str, until: Step) {
+        for step in Step::ALL.iter().filter(|step| (self.at..until).contains(step)).skip(1) {
             (self.tell)(Finding::skipped(*step, why));
         }
     }
@@ -95,6 +103,7 @@ impl<'a> Examination<'a> {
         self.configuration();
         self.at = Step::Cluster;
         let endpoint = self.cluster(lookup).await?;
+        self.beside = self.named(&endpoint)?;
         let Dialled { connection, phases } = self.dial(&endpoint).await?;
         let client = Client::new(endpoint, self.telemetry.clone());
         let identified = self.identity(&client).await;
@@ -152,46 +161,6 @@ impl<'a> Examination<'a> {
     fn stop(&mut self, finding: Finding, why: &'static str) -> Stop {
         self.tell(finding);
         Stop(why)
-    }
-
-    async fn dial(&mut self, endpoint: &Endpoint) -> Result<Dialled, Stop> {
-        const WHY: &str = "the API server was not reached";
-        self.at = Step::Name;
-        let mut phases = Vec::new();
-        let (found, took) = timed(connection::resolve(endpoint)).await;
-        let addresses = found.map_err(|error| self.stop(unresolved(&error, endpoint), WHY))?;
-        phases.push(("name", took));
-        let shown: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
-        let host = &endpoint.url.host;
-        self.tell(Finding::ok(
-            Step::Name,
-            match shown.as_slice() {
-                [only] if only == host => format!("{host} is an address"),
-                _ => format!("{host} is {}", shown.join(", ")),
-            },
-        ));
-        self.at = Step::Connect;
-        let (connected, took) = timed(connection::connect(&addresses)).await;
-        let stream = connected.map_err(|error| self.stop(unconnected(&error), WHY))?;
-        phases.push(("TCP", took));
-        let peer = stream.peer_addr().map_or_else(|_| endpoint.url.authority(), |a| a.to_string());
-        self.tell(Finding::ok(Step::Connect, format!("{peer} in {}", judge::millis(took))));
-        self.at = Step::Tls;
-        let connection = match &endpoint.tls {
-            None => {
-                self.tell(Finding::skipped(Step::Tls, "plain http"));
-                Connection::http1(stream).await
-            }
-            Some(tls) => {
-                let (shaken, took) = timed(connection::handshake(stream, tls)).await;
-                let stream = shaken.map_err(|problem| self.stop(unshaken(&problem), WHY))?;
-                phases.push(("TLS", took));
-                self.tell(judge::tls(&session(tls, &stream), now()));
-                Connection::secure(stream).await
-            }
-        };
-        let connection = connection.map_err(|error| self.stop(broken(&error), WHY))?;
-        Ok(Dialled { connection, phases })
     }
 
     async fn identity(&mut self, client: &Client) -> Result<(), Stop> {
@@ -320,93 +289,9 @@ impl<'a> Examination<'a> {
         });
         Ok(())
     }
-
-    /// Whether a list is streamed, and how its objects are encoded: of what is allowed and short.
-    async fn lists(&mut self, client: &Client, allowed: &[Permission]) -> Result<(), Stop> {
-        let watch = &self.loaded.settings.watch;
-        let mut candidates: Vec<_> =
-            watch.resources.iter().filter(|watched| !watched.resource.discovered).collect();
-        candidates.sort_by_key(|watched| watched.resource.many);
-        let found = candidates.iter().find_map(|watched| {
-            let right = allowed.iter().find(|right| right.about == watched.resource.name)?;
-            Some((*watched, right.namespace.clone()))
-        });
-        let Some((watched, namespace)) = found else {
-            const WHY: &str = "nothing may be listed and watched";
-            return Err(self.stop(Finding::skipped(Step::StreamingList, WHY), WHY));
-        };
-        let target = Target {
-            resource: watched.resource.clone(),
-            namespace,
-            label_selector: watched.label_selector.clone(),
-            field_selector: watched.field_selector.clone(),
-            whole: watched.resource.extent.is_whole(false),
-            wanted: watch.wire,
-        };
-        let of = watched.resource.name.clone();
-        let began = Instant::now();
-        let encoding = match streamed(client, &target).await {
-            Ok((encoding, true)) => {
-                let text = format!("of {of} in {}", judge::millis(began.elapsed()));
-                self.tell(Finding::ok(Step::StreamingList, text));
-                Some(encoding)
-            }
-            Ok((encoding, false)) => {
-                self.tell(Finding::ok(Step::StreamingList, WITHOUT));
-                Some(encoding)
-            }
-            Err(trouble) if trouble.failure.kind == FailureKind::Unsupported => {
-                self.tell(Finding::ok(Step::StreamingList, WITHOUT));
-                let page = Request::Page { limit: 1, next: None };
-                client.open(&target, &page, None).await.ok().map(|answer| answer.encoding())
-            }
-            Err(trouble) => {
-                self.refused(Step::StreamingList, &trouble)?;
-                None
-            }
-        };
-        self.tell(protobuf(watch.wire, encoding, &of));
-        Ok(())
-    }
 }
 
 const ANONYMOUS: &str = "system:anonymous";
-const WITHOUT: &str = "not supported (the API server is older than 1.32, or has WatchList switched \
-                       off): lists come by pages, which costs it more";
-
-fn protobuf(wanted: Wanted, encoding: Option<Encoding>, of: &str) -> Finding {
-    let step = Step::Protobuf;
-    match (wanted, encoding) {
-        (Wanted::Only(Encoding::Json), _) => Finding::skipped(step, "watch.wire is json"),
-        (_, None) => Finding::skipped(step, "no list was answered"),
-        (_, Some(Encoding::Protobuf)) => Finding::ok(step, format!("{of} come as protobuf")),
-        (_, Some(Encoding::Json)) => Finding::ok(
-            step,
-            format!("not supported: {of} come as JSON, which costs the API server more"),
-        ),
-    }
-}
-
-/// Opens a streaming list: its encoding, and whether its end is told.
-async fn streamed(client: &Client, target: &Target) -> Result<(Encoding, bool), Trouble> {
-    let mut answer = client.open(target, &Request::Stream { timeout: STREAM }, None).await?;
-    let encoding = answer.encoding();
-    let mut events = Events::new(encoding, LARGEST);
-    let ended = async {
-        while let Ok(Some(bytes)) = answer.chunk().await {
-            events.push(&bytes);
-            while let Ok(Some(event)) = events.next_event() {
-                let event = notification(event);
-                if let Ok(Notification::Bookmark { initial_events_end: true, .. }) = event {
-                    return true;
-                }
-            }
-        }
-        false
-    };
-    let ended = timeout(STREAM, ended).await.unwrap_or(false);
-    Ok((encoding, ended))
-}
 
 /// By our clock, in seconds since 1970.
 fn now() -> i64 {
@@ -418,64 +303,4 @@ async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
     let began = Instant::now();
     let done = work.await;
     (done, began.elapsed())
-}
-
-fn session(tls: &Tls, stream: &Secured) -> Session {
-    let (_, session) = stream.get_ref();
-    let version = match session.protocol_version() {
-        Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
-        _ => "TLS 1.3",
-    };
-    let protocol = match session.alpn_protocol() {
-        Some(b"h2") => "HTTP/2",
-        _ => "HTTP/1.1",
-    };
-    let chain = session.peer_certificates().unwrap_or_default();
-    Session {
-        protocols: format!("{version}, {protocol}"),
-        chain: chain.iter().filter_map(Leaf::read).collect(),
-        ca_ends: tls.ca_not_after(),
-        ours: tls.client_times(),
-        insecure: tls.is_insecure(),
-    }
-}
-
-fn unresolved(error: &TransportError, endpoint: &Endpoint) -> Finding {
-    let remedy = format!("look at the name in {}, and at this machine's DNS", endpoint.origin);
-    Finding::failed(Step::Name, &*error.message, remedy)
-}
-
-fn unconnected(error: &TransportError) -> Finding {
-    let remedy = match error.reason {
-        TransportReason::ConnectTimeout => {
-            "what is sent there is lost: look at firewalls, security groups and network policies"
-        }
-        _ => "nothing listens there: look whether the API server runs, and at address and port",
-    };
-    Finding::failed(Step::Connect, &*error.message, remedy)
-}
-
-fn unshaken(problem: &Problem) -> Finding {
-    let remedy = match problem.failure {
-        TlsFailure::Expired => {
-            "renew the API server's certificate; if it is good by its dates, this machine's clock \
-             is wrong"
-        }
-        TlsFailure::NotYetValid => "set the clocks of this machine and of who signed it",
-        TlsFailure::UnknownIssuer => {
-            "give the CA that signed it: certificate-authority in the kubeconfig, ca.crt of the \
-             service account; look at a proxy in between that signs by itself"
-        }
-        TlsFailure::NameMismatch => {
-            "dial a name that the certificate has, or set tls-server-name in the kubeconfig"
-        }
-        TlsFailure::Protocol => "look at address and port: what answers may speak no such TLS",
-        TlsFailure::Io => "look at what is in between: the connection broke in the handshake",
-    };
-    Finding::failed(Step::Tls, &*problem.message, remedy)
-}
-
-fn broken(error: &TransportError) -> Finding {
-    let remedy = "look at address and port: what answers may be no API server";
-    Finding::failed(Step::Tls, &*error.message, remedy)
 }

@@ -35,6 +35,8 @@ label! {
         StreamingList = "streaming list",
         /// Whether objects come as protobuf.
         Protobuf = "protobuf",
+        /// The servers that are probed beside this one.
+        Endpoints = "endpoints",
     }
 }
 

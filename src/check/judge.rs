@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::finding::{Finding, Step};
 use crate::{
-    api::{UnauthorizedCause, jwt::TokenTimes, skew::Estimate, tls::Leaf},
+    api::{TransportReason, UnauthorizedCause, jwt::TokenTimes, skew::Estimate, tls::Leaf},
     rbac::{self, Permission},
     watch::machine::FailureKind,
 };
@@ -202,6 +202,16 @@ pub fn refused(step: Step, kind: FailureKind, message: &str) -> Finding {
              FlowSchemas and PriorityLevelConfigurations (API priority and fairness)"
         }
         FailureKind::Server => "look at the API server's own log, and at etcd",
+        FailureKind::Transport(TransportReason::Refused) => {
+            "nothing listens there: look whether the API server runs, and at address and port"
+        }
+        FailureKind::Transport(TransportReason::ConnectTimeout | TransportReason::ReadTimeout) => {
+            "what is sent there is lost, or nobody answers: look at firewalls, network policies \
+             and the machine it is on"
+        }
+        FailureKind::Transport(TransportReason::Tls) => {
+            "the certificate is not one to trust: look at its names and at the CA"
+        }
         FailureKind::Transport(_) => {
             "the connection broke: look at what is in between, such as a load balancer, a proxy or \
              a network policy"

@@ -15,7 +15,7 @@ use crate::{
     rig::{Cluster, USER},
 };
 
-const STEPS: [&str; 14] = [
+const STEPS: [&str; 15] = [
     "configuration",
     "cluster",
     "name",
@@ -30,6 +30,7 @@ const STEPS: [&str; 14] = [
     "latency",
     "streaming list",
     "protobuf",
+    "endpoints",
 ];
 
 /// What a check found.
@@ -174,6 +175,29 @@ fn there_is_no_cluster() {
     assert!(stdout.contains("x cluster         none found. Looked for:"), "{stdout}");
     assert!(stdout.contains("$KUBERNETES_SERVICE_HOST"), "{stdout}");
     assert!(stdout.contains("- protobuf        there is no cluster to ask"), "{stdout}");
+    assert!(stdout.contains("- endpoints       there is no cluster to ask"), "{stdout}");
+}
+
+#[tokio::test]
+async fn servers_beside_are_looked_at_whatever_the_first_one_does() {
+    let cluster = healthy().await;
+    let address = cluster.sim.address();
+    let beside = format!("beside=https://{address}");
+    let nobody = "nobody=https://127.0.0.1:1,localhost";
+    let flags = ["--resources", "pods", "--probe-endpoint", &beside, "--probe-endpoint", nobody];
+    let checked = check(&cluster, &flags).await;
+    assert_eq!(checked.code, Some(2));
+    checked.assert("endpoints", "failed", "nobody, https://127.0.0.1:1: cannot", "nothing listens");
+    let findings = checked.document["findings"].as_array().expect("findings");
+    let told = findings.iter().map(|finding| finding["text"].as_str().expect("a text"));
+    let told: Vec<_> = told.filter(|text| text.starts_with("beside, https://127.0.0.1:")).collect();
+    assert!(told.iter().any(|text| text.contains(": ok in ")), "{told:?}");
+
+    cluster.write("token", "made-up");
+    let checked = check(&cluster, &flags).await;
+    checked.assert("identity", "failed", "401", "");
+    checked.assert("protobuf", "skipped", "does not accept our credentials", "");
+    checked.assert("endpoints", "failed", "nobody, https://127.0.0.1:1: cannot", "nothing listens");
 }
 
 #[tokio::test]

@@ -204,14 +204,19 @@ impl Watcher {
         }
     }
 
-    /// The machine's time has come; a list that it gave up for being silent is told.
+    /// The machine's time has come; a list that it gives up is told, with the reason.
     fn timer(&mut self) {
         let listing = self.machine.listing();
+        let silent = self.machine.list_is_silent(self.epoch.elapsed());
         self.input(Input::Timer);
         if listing && !self.machine.listing() {
             self.parts.telemetry.transport_error(TransportReason::ReadTimeout);
             let kind = FailureKind::Transport(TransportReason::ReadTimeout);
-            self.tell(kind, "the server has sent nothing for too long");
+            let message = match silent {
+                true => "the server has sent nothing for too long",
+                false => "the list took too long",
+            };
+            self.tell(kind, message);
         }
     }
 

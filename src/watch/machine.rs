@@ -163,6 +163,12 @@ impl Machine {
         matches!(self.phase, Phase::Listing { .. })
     }
 
+    /// Whether a list is under way that has given no byte for as long as it may.
+    #[must_use]
+    pub fn list_is_silent(&self, now: Duration) -> bool {
+        matches!(self.phase, Phase::Listing { idle, .. } if idle <= now)
+    }
+
     /// Whether a list is opened or under way.
     #[must_use]
     pub fn in_list(&self) -> bool {

@@ -141,3 +141,24 @@ fn a_list_cut_off_sweeps_nothing() {
     assert_eq!(rig.request(), &Request::Page { limit: 500, next: None });
     assert_eq!(rig.count(&Action::BeginList), 3);
 }
+
+#[test]
+fn a_list_that_is_silent_and_one_that_takes_too_long_are_told_apart() {
+    let mut silent = Rig::new(true);
+    silent.step(Input::Opened);
+    let given_up = silent.machine.deadline();
+    assert!(!silent.machine.list_is_silent(given_up - Duration::from_millis(1)));
+    assert!(silent.machine.list_is_silent(given_up));
+
+    let mut slow = Rig::new(true);
+    slow.step(Input::Opened);
+    for _ in 0..29 {
+        slow.after(Duration::from_secs(20)).step(Input::Bytes);
+    }
+    slow.after(Duration::from_secs(15)).step(Input::Bytes);
+    let given_up = slow.machine.deadline();
+    assert_eq!(given_up, 10 * MINUTE);
+    assert!(!slow.machine.list_is_silent(given_up));
+    slow.wait();
+    assert!(!slow.machine.listing());
+}

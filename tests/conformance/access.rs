@@ -14,6 +14,7 @@ use crate::{
     cluster::User,
     daemon::Kubetally,
     deploy::apply,
+    failures::Checked,
     objects::{event, events, pod, pods},
     proxy::Proxy,
     suite::{Shared, Suite, kubetally, namespace, tests},
@@ -140,17 +141,25 @@ async fn the_service_account_as_in_a_pod(suite: &Suite) -> Completion {
     std::fs::copy(shared.cluster.dir().join("ca.crt"), mounted.join("ca.crt")).expect("a file");
     std::fs::write(mounted.join("token"), token(&api, "kubetally").await).expect("a file");
     std::fs::write(mounted.join("namespace"), "kubetally").expect("a file");
-    let mut kubetally = Kubetally::spawn(&mut in_a_pod(&mounted, shared.server.port)).await;
+    let flags = ["run", "--listen", "127.0.0.1:0"];
+    let mut command = in_a_pod(&mounted, shared.server.port, &flags);
+    let mut kubetally = Kubetally::spawn(&mut command).await;
     kubetally.until_ready().await;
     assert_eq!(identity(&kubetally), "system:serviceaccount:kubetally:kubetally");
     kubetally.scrape().await.expect(&OBJECTS).unwrap();
     kubetally.stop().await;
+
+    let command = in_a_pod(&mounted, shared.server.port, &["check", "--output", "json"]);
+    let checked = Checked::of(command).await;
+    assert_eq!(checked.code, Some(0), "{:#}", checked.document);
+    checked.finds("cluster", "ok", "from the service account").unwrap();
+    checked.finds("identity", "ok", "system:serviceaccount:kubetally:kubetally").unwrap();
     Completion::Completed
 }
 
 /// Kubetally as the kubelet starts it: the service account where a pod has it, in a mount
 /// namespace of its own, and two variables.
-fn in_a_pod(mounted: &Path, port: u16) -> Command {
+fn in_a_pod(mounted: &Path, port: u16, args: &[&str]) -> Command {
     const MOUNT: &str = "set -e
         mount -t tmpfs tmpfs /run
         mkdir -p /var/run/secrets/kubernetes.io/serviceaccount
@@ -160,7 +169,7 @@ fn in_a_pod(mounted: &Path, port: u16) -> Command {
     let mut command = Command::new("unshare");
     command.args(UNSHARE).args(["sh", "-c", MOUNT, "sh"]).arg(mounted);
     command.args(["KUBERNETES_SERVICE_HOST=127.0.0.1", &format!("KUBERNETES_SERVICE_PORT={port}")]);
-    command.args([env!("CARGO_BIN_EXE_kubetally"), "run", "--listen", "127.0.0.1:0"]);
+    command.arg(env!("CARGO_BIN_EXE_kubetally")).args(args);
     command
 }
 

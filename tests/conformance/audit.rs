@@ -1,7 +1,10 @@
 //! The API server's audit webhook, by the policy and the kubeconfig that are shipped: what other
 //! clients suffer is counted, under the name of each.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use kubetally::sim::pki::{Authority, Validity};
 
@@ -141,6 +144,12 @@ async fn what_other_clients_suffer(suite: &Suite) {
     for _ in 0..2 {
         ask(server, Login::Token(&web), "/api/v1/namespaces/shop/secrets/password", 403).await;
     }
+    // One that should have been replaced by now.
+    let path = "/api/v1/namespaces/kubetally/serviceaccounts/web";
+    let uid = api.list(path).await["metadata"]["uid"].as_str().expect("a UID").to_owned();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let stale = cluster.stale_token("web", &uid, now - 60);
+    ask(server, Login::Token(&stale), "/api/v1/namespaces/shop/secrets/password", 403).await;
     ask(server, Login::Anonymous, "/api/v1/nodes", 403).await;
     ask(server, Login::Certificate(&alice), "/apis/apps/v1/deployments", 403).await;
     ask(server, Login::Certificate(&node), "/api/v1/secrets", 403).await;
@@ -156,7 +165,7 @@ async fn what_other_clients_suffer(suite: &Suite) {
     };
     let expected = [
         (request("unknown", "list", 401, "none"), 3.0),
-        (request("service_account", "get", 403, "forbid"), 2.0),
+        (request("service_account", "get", 403, "forbid"), 3.0),
         (request("anonymous", "list", 403, "forbid"), 1.0),
         (request("human", "list", 403, "forbid"), 1.0),
         (request("node", "list", 403, "forbid"), 1.0),
@@ -165,13 +174,19 @@ async fn what_other_clients_suffer(suite: &Suite) {
             "kubetally_audit_auth_failures_total{code=\"403\",decision=\"forbid\",\
              namespace=\"kubetally\",service_account=\"web\"}"
                 .into(),
-            2.0,
+            3.0,
+        ),
+        (
+            "kubetally_audit_stale_token_requests_total{namespace=\"kubetally\",\
+             service_account=\"web\"}"
+                .into(),
+            1.0,
         ),
         (
             "kubetally_audit_resource_requests_total{verb=\"get\",resource=\"secrets\",\
              code=\"403\"}"
                 .into(),
-            2.0,
+            3.0,
         ),
         (
             "kubetally_audit_deprecated_requests_total{user=\"human\",api_version=\"v1\",\
@@ -189,10 +204,10 @@ async fn what_other_clients_suffer(suite: &Suite) {
         .filter(|(labels, _)| labels.starts_with("user=\"service_account\""))
         .map(|(_, count)| count)
         .sum();
-    assert_eq!(accounts, 2.0);
+    assert_eq!(accounts, 3.0);
     let unusable = "kubetally_audit_events_total{result=\"unusable\"}";
     scrape.expect(&[(unusable, 0.0)]).unwrap();
-    for secret in [TOKEN, &web] {
+    for secret in [TOKEN, &web, &stale] {
         assert!(!kubetally.log().contains(secret), "a token is logged");
     }
     kubetally.stop().await;

@@ -188,21 +188,22 @@ impl Cluster {
     /// A token of a service account of the namespace kubetally, from one time to another in seconds
     /// since 1970, as the API server signs them.
     pub fn sign_token(&self, account: &str, from: u64, to: u64) -> String {
-        const ISSUER: &str = "https://kubernetes.default.svc";
-        let claims = json!({
-            "aud": [ISSUER],
-            "exp": to,
-            "iat": from,
-            "iss": ISSUER,
-            "kubernetes.io": {
-                "namespace": "kubetally",
-                "serviceaccount": {"name": account, "uid": "00000000-0000-0000-0000-000000000000"},
-            },
-            "nbf": from,
-            "sub": format!("system:serviceaccount:kubetally:{account}"),
-        });
-        let parts = [json!({"alg": "ES256"}), claims];
-        let signed = parts.map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+        let uid = "00000000-0000-0000-0000-000000000000";
+        self.sign(&claims(account, uid, from, to))
+    }
+
+    /// A token of a service account that should have been replaced at a time in seconds since 1970
+    /// and is good for an hour more.
+    pub fn stale_token(&self, account: &str, uid: &str, since: u64) -> String {
+        let mut claims = claims(account, uid, since - 3600, since + 3600);
+        claims["kubernetes.io"]["warnafter"] = since.into();
+        self.sign(&claims)
+    }
+
+    fn sign(&self, claims: &Value) -> String {
+        let header = json!({"alg": "ES256"});
+        let signed =
+            [&header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
         let signature = self.accounts.sign(signed.as_bytes()).expect("a signature");
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(two_numbers(&signature)))
     }
@@ -327,6 +328,23 @@ impl ApiServer {
     pub fn api(&self, login: Login<'_>) -> Api {
         Api::new(self.port, &self.ca, login)
     }
+}
+
+/// What the token of a service account says.
+fn claims(account: &str, uid: &str, from: u64, to: u64) -> Value {
+    const ISSUER: &str = "https://kubernetes.default.svc";
+    json!({
+        "aud": [ISSUER],
+        "exp": to,
+        "iat": from,
+        "iss": ISSUER,
+        "kubernetes.io": {
+            "namespace": "kubetally",
+            "serviceaccount": {"name": account, "uid": uid},
+        },
+        "nbf": from,
+        "sub": format!("system:serviceaccount:kubetally:{account}"),
+    })
 }
 
 /// The two numbers of an ECDSA signature by P-256, from their DER, at their full width (RFC 7518,

@@ -12,7 +12,9 @@ use serde_json::Value;
 use crate::{
     access::{account, bind, furnished, subject, token, unbind},
     cluster::{Cluster, User},
+    daemon::Kubetally,
     eventually::eventually,
+    proxy::Proxy,
     suite::{Shared, Suite, kubetally, namespace, tests},
 };
 
@@ -21,26 +23,33 @@ tests![
     tokens_that_are_refused,
     a_right_that_is_missing_and_granted,
     an_api_server_that_is_stopped_and_one_that_is_frozen,
+    an_api_server_that_is_cut_off,
 ];
 
 /// What `kubetally check` found with a kubeconfig and these flags.
 pub struct Checked {
-    code: Option<i32>,
-    document: Value,
+    pub code: Option<i32>,
+    pub document: Value,
 }
 
 pub async fn check(kubeconfig: &Path, flags: &[&str]) -> Checked {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubetally"));
     command.args(["check", "--output", "json", "--kubeconfig"]).arg(kubeconfig).args(flags);
     command.env_clear();
-    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
-    let output = output.expect("it can be run");
-    let text = String::from_utf8(output.stdout).expect("UTF-8");
-    let document = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    Checked { code: output.status.code(), document }
+    Checked::of(command).await
 }
 
 impl Checked {
+    /// What a command found that prints its findings as JSON.
+    pub async fn of(mut command: Command) -> Self {
+        let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
+        let output = output.expect("it can be run");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let document =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        Self { code: output.status.code(), document }
+    }
+
     /// Whether a step has a finding of this status with this text in it.
     pub fn finds(&self, step: &str, status: &str, text: &str) -> Result<(), String> {
         let findings = self.document["findings"].as_array().expect("findings");
@@ -54,15 +63,20 @@ impl Checked {
     }
 }
 
-/// The daemon shows this series, above 0, and the check finds that.
-async fn shows(kubeconfig: &Path, series: &str, (step, text): (&str, &str)) {
-    let mut kubetally = kubetally(kubeconfig, &[]).await;
+/// Waits until it shows this series, above 0.
+async fn until_shown(kubetally: &mut Kubetally, series: &str) {
     kubetally
         .until(series, |scrape| match scrape.get(series) {
             Some(n) if n > 0.0 => Ok(()),
             other => Err(format!("{series} is {other:?}")),
         })
         .await;
+}
+
+/// The daemon shows this series, above 0, and the check finds that.
+async fn shows(kubeconfig: &Path, series: &str, (step, text): (&str, &str)) {
+    let mut kubetally = kubetally(kubeconfig, &[]).await;
+    until_shown(&mut kubetally, series).await;
     kubetally.stop().await;
     let checked = check(kubeconfig, &[]).await;
     assert_eq!(checked.code, Some(2), "{:#}", checked.document);
@@ -139,14 +153,40 @@ async fn an_api_server_that_is_stopped_and_one_that_is_frozen(suite: &Suite) {
 
     server.kill();
     let refused = "kubetally_api_transport_errors_total{reason=\"refused\"}";
-    kubetally
-        .until(refused, |scrape| match scrape.get(refused) {
-            Some(n) if n > 0.0 => Ok(()),
-            other => Err(format!("{other:?}")),
-        })
-        .await;
+    until_shown(&mut kubetally, refused).await;
     let checked = check(&kubeconfig, &[]).await;
     assert_eq!(checked.code, Some(2));
     checked.finds("connect", "failed", "cannot connect to 127.0.0.1:").unwrap();
+    kubetally.stop().await;
+}
+
+/// Whatever is sent is lost: by who has a connection, and by who wants one.
+async fn an_api_server_that_is_cut_off(suite: &Suite) {
+    let (shared, api) = furnished(suite).await;
+    let proxy = Proxy::start(shared.server.port).await;
+    let file = shared.cluster.dir().join("cut-off.token");
+    std::fs::write(&file, token(&api, "kubetally").await).expect("a file");
+    let user = User::TokenFile(&file);
+    let kubeconfig = shared.cluster.kubeconfig("cut-off.kubeconfig", proxy.port, &user);
+    let mut kubetally = kubetally(&kubeconfig, &["--probe-interval", "1s"]).await;
+    kubetally.until_ready().await;
+
+    proxy.swallow();
+    let silent = "kubetally_watch_ends_total{resource=\"pods\",cause=\"ping_timeout\"}";
+    kubetally.until_values("the ping that is not answered", &[(silent, 1.0)]).await;
+    let lost = "kubetally_api_transport_errors_total{reason=\"connect_timeout\"}";
+    until_shown(&mut kubetally, lost).await;
+    let down = [("kubetally_api_up{endpoint=\"default\"}", 0.0)];
+    kubetally.until_values("that it is down", &down).await;
+    let checked = check(&kubeconfig, &[]).await;
+    assert_eq!(checked.code, Some(2));
+    checked.finds("connect", "failed", "no answer within 10 s").unwrap();
+
+    proxy.mend();
+    let watched = [
+        ("kubetally_watch_connected{resource=\"pods\"}", 1.0),
+        ("kubetally_api_up{endpoint=\"default\"}", 1.0),
+    ];
+    kubetally.until_values("the way back", &watched).await;
     kubetally.stop().await;
 }

@@ -9,11 +9,13 @@ use crate::{
     daemon::{Kubetally, Scrape},
     deploy::{apply, apply_folder},
     failures::check,
+    proxy::Clock,
     suite::{Shared, Suite, kubetally, tests},
 };
 
 tests![
     every_probe_is_answered_and_the_clocks_agree,
+    a_clock_that_is_ahead_or_behind,
     one_server_of_two_that_is_stopped,
     what_priority_and_fairness_refuses,
     a_canary_comes_back_with_the_shipped_role,
@@ -68,15 +70,7 @@ async fn every_probe_is_answered_and_the_clocks_agree(suite: &Suite) {
         })
         .await;
     // One clock, seen twice.
-    let [skew, error] = ["", "_error"]
-        .map(|kind| format!("kubetally_api_clock_skew{kind}_seconds{{endpoint=\"default\"}}"));
-    let narrow = |scrape: &Scrape| {
-        let (skew, error) = (scrape.get(&skew), scrape.get(&error));
-        let (skew, error) = skew.zip(error).ok_or("no skew")?;
-        assert!(skew.abs() <= error + 0.001, "{skew} ± {error}");
-        if error <= 0.2 { Ok(()) } else { Err(format!("{skew} ± {error}")) }
-    };
-    kubetally.until("a narrow estimate of the skew", narrow).await;
+    until_skewed(&mut kubetally, 0.0).await;
     let scrape = kubetally.scrape().await;
     assert_eq!(scrape.sum("kubetally_api_probe_failures_total"), 0.0);
     assert_eq!(scrape.sum("kubetally_auth_failures_total"), 0.0);
@@ -92,6 +86,38 @@ async fn every_probe_is_answered_and_the_clocks_agree(suite: &Suite) {
     let flows: Vec<_> = scrape.family("kubetally_api_flow_requests_total").collect();
     assert!(!flows.is_empty() && flows.len() <= 8, "{flows:?}");
     kubetally.stop().await;
+}
+
+/// Waits for a narrow estimate of how far the API server's clock is ahead; none may be wrong.
+async fn until_skewed(kubetally: &mut Kubetally, ahead: f64) {
+    let [skew, error] = ["", "_error"]
+        .map(|kind| format!("kubetally_api_clock_skew{kind}_seconds{{endpoint=\"default\"}}"));
+    let narrow = |scrape: &Scrape| {
+        let (skew, error) = (scrape.get(&skew), scrape.get(&error));
+        let (skew, error) = skew.zip(error).ok_or("no skew")?;
+        assert!((skew - ahead).abs() <= error + 0.001, "{skew} ± {error}, not {ahead}");
+        if error <= 0.2 { Ok(()) } else { Err(format!("{skew} ± {error}")) }
+    };
+    kubetally.until("a narrow estimate of the skew", narrow).await;
+}
+
+async fn a_clock_that_is_ahead_or_behind(suite: &Suite) {
+    let (shared, api) = suite.fresh().await;
+    apply(shared);
+    let file = shared.cluster.dir().join("clock.token");
+    std::fs::write(&file, token(&api, "kubetally").await).expect("a file");
+    for (ahead, told) in [(5, "s ahead of ours"), (-5, "s behind ours")] {
+        let tls = shared.cluster.server_tls(&["http/1.1"]);
+        let server = shared.server.api(Login::Anonymous);
+        let clock = Clock::start(tls, server, ahead).await;
+        let user = User::TokenFile(&file);
+        let kubeconfig = shared.cluster.kubeconfig("clock.kubeconfig", clock.port, &user);
+        let mut kubetally = kubetally(&kubeconfig, &ROUNDS).await;
+        until_skewed(&mut kubetally, ahead as f64).await;
+        kubetally.stop().await;
+        let checked = check(&kubeconfig, &["--resources", "pods"]).await;
+        checked.finds("clock", "warning", told).unwrap();
+    }
 }
 
 async fn one_server_of_two_that_is_stopped(suite: &Suite) {
@@ -119,6 +145,9 @@ async fn one_server_of_two_that_is_stopped(suite: &Suite) {
     let (status, text) = kubetally.get("/readyz?verbose").await.expect("an answer");
     assert_eq!(status, 200, "{text}");
     assert!(text.contains("[!] probe of cp-2"), "{text}");
+    let checked = check(&kubeconfig, &flags).await;
+    checked.finds("endpoints", "ok", "cp-1, https://127.0.0.1:").unwrap();
+    checked.finds("endpoints", "failed", "cp-2, https://127.0.0.1:").unwrap();
 
     second.restart().await;
     kubetally.until_values("all up again", &[(default, 1.0), (one, 1.0), (two, 1.0)]).await;

@@ -1,15 +1,23 @@
-//! Ways to the API server: one that can be cut, and one that remembers what came along it.
+//! Ways to the API server: one that can be cut or swallow all, one that remembers what came along
+//! it, one by which another clock is seen.
+
+mod clock;
 
 use std::{
     net::SocketAddr,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+pub use clock::Clock;
 use rustls::ServerConfig;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy, copy_bidirectional, split},
     net::{TcpListener, TcpStream},
     sync::watch,
+    time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -19,44 +27,105 @@ use crate::api::Api;
 pub struct Proxy {
     /// Where it listens.
     pub port: u16,
-    open: watch::Sender<bool>,
+    way: watch::Sender<Way>,
 }
+
+/// What becomes of bytes and of whoever connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// They are passed on.
+    Open,
+    /// Connections are ended.
+    Cut,
+    /// Nothing comes through, nobody is told, and the kernel drops who wants to connect.
+    BlackHole,
+}
+
+/// Who connects when nothing is dropped does so sooner.
+const CONNECT: Duration = Duration::from_millis(200);
 
 impl Proxy {
     /// Starts one for a port.
     pub async fn start(to: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port of loopback is free");
         let port = listener.local_addr().expect("an address").port();
-        let open = watch::Sender::new(true);
-        let seen = open.subscribe();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(pass(stream, to, seen.clone()));
-            }
-        });
-        Self { port, open }
+        let way = watch::Sender::new(Way::Open);
+        let seen = way.subscribe();
+        tokio::spawn(accept(listener, to, seen));
+        Self { port, way }
     }
 
     /// Cuts all connections, and each new one, until it is mended.
     pub fn cut(&self) {
-        self.open.send_replace(false);
+        self.way.send_replace(Way::Cut);
+    }
+
+    /// Loses whatever is sent, of who is connected and of who wants to be, until it is mended.
+    pub fn swallow(&self) {
+        self.way.send_replace(Way::BlackHole);
     }
 
     /// Lets connections through again.
     pub fn mend(&self) {
-        self.open.send_replace(true);
+        self.way.send_replace(Way::Open);
     }
 }
 
-async fn pass(mut from: TcpStream, to: u16, mut open: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, to: u16, mut way: watch::Receiver<Way>) {
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => drop(tokio::spawn(pass(stream, to, way.clone()))),
+                Err(_) => return,
+            },
+            true = turned(&mut way, true) => {
+                let queue = fill(&listener).await;
+                turned(&mut way, false).await;
+                drop(queue);
+                listen(&listener, 128);
+            }
+            else => return,
+        }
+    }
+}
+
+/// Waits until everything is swallowed, or nothing any more; false where nobody decides further.
+async fn turned(way: &mut watch::Receiver<Way>, swallows: bool) -> bool {
+    way.wait_for(|way| (*way == Way::BlackHole) == swallows).await.is_ok()
+}
+
+/// Fills the queue of those whom nobody accepts, and makes it as short as can be: from then on the
+/// kernel drops who wants to connect (`listen(2)`).
+async fn fill(listener: &TcpListener) -> Vec<TcpStream> {
+    listen(listener, 0);
+    let address = listener.local_addr().expect("an address");
+    let mut queue = Vec::new();
+    while let Ok(Ok(stream)) = timeout(CONNECT, TcpStream::connect(address)).await {
+        queue.push(stream);
+    }
+    queue
+}
+
+fn listen(listener: &TcpListener, backlog: i32) {
+    SockRef::from(listener).listen(backlog).expect("it listens");
+}
+
+async fn pass(mut from: TcpStream, to: u16, mut way: watch::Receiver<Way>) {
     let through = async {
         let mut to = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], to))).await?;
         copy_bidirectional(&mut from, &mut to).await
     };
-    tokio::select! {
-        // Whoever is at the ends sees what happened to the connection.
-        _ = through => {}
-        _ = open.wait_for(|open| !open) => {}
+    let mut through = pin!(through);
+    loop {
+        let now = *way.borrow_and_update();
+        if now == Way::Cut {
+            return;
+        }
+        tokio::select! {
+            // Whoever is at the ends sees what happened to the connection.
+            _ = &mut through, if now == Way::Open => return,
+            changed = way.changed() => if changed.is_err() { return },
+        }
     }
 }
 

@@ -5,14 +5,16 @@
 mod fleet;
 mod measure;
 mod program;
+mod requests;
 mod server;
 mod table;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use fleet::Fleet;
 use program::{Kind, Programs};
+use requests::Requests;
 use table::Table;
 use tokio::{runtime::Runtime, time::Instant};
 
@@ -34,6 +36,9 @@ struct Arguments {
     /// How many pods are changed, one after the other, to measure what a change costs
     #[arg(long, default_value_t = 5_000)]
     changes: u32,
+    /// For how many minutes requests are counted; 0 is not at all
+    #[arg(long, default_value_t = 4)]
+    minutes: u64,
 }
 
 /// Whether figures are asked for.
@@ -57,6 +62,9 @@ pub fn run() -> ExitCode {
     for pods in &arguments.pods {
         let table = runtime.block_on(bench(&assets, &arguments, *pods));
         println!("{table}");
+    }
+    if arguments.minutes > 0 {
+        println!("{}", runtime.block_on(requests(&assets, &arguments)));
     }
     ExitCode::SUCCESS
 }
@@ -90,4 +98,14 @@ async fn bench(assets: &Assets, arguments: &Arguments, pods: u32) -> Table {
         table.add(kind, figures);
     }
     table
+}
+
+/// The requests of a Kubetally of an otherwise empty cluster.
+async fn requests(assets: &Assets, arguments: &Arguments) -> Requests {
+    let cluster = Cluster::start(assets).await;
+    let server = cluster.api_server(&[]).await;
+    let kubeconfig = cluster.admin_kubeconfig(server.port);
+    eprintln!("counting requests for {} minutes", arguments.minutes);
+    let over = Duration::from_secs(60 * arguments.minutes);
+    requests::count(&arguments.kubetally, &server, &kubeconfig, over).await
 }

@@ -49,6 +49,7 @@ use crate::{
     logging::Level,
     probe::{self, prober::Candidate},
     rbac,
+    shard::Shard,
     shutdown::{Shutdown, Signal, Signals, Stopping},
     store::Shown,
     telemetry::Telemetry,
@@ -111,6 +112,14 @@ pub fn lookup(settings: &Settings) -> Lookup<'static> {
     }
 }
 
+/// The share of the objects that is ours, or `None` where all are.
+///
+/// # Errors
+/// Where the pod's name does not tell.
+pub fn shard(settings: &Settings) -> Result<Option<Shard>, Exit> {
+    settings.sharding.shard(std::env::var("POD_NAME").ok().as_deref()).map_err(Exit::usage)
+}
+
 /// The daemon at work.
 pub struct Daemon {
     client: Arc<Client>,
@@ -163,6 +172,7 @@ impl Daemon {
     /// # Errors
     /// Where the address cannot be listened on.
     pub async fn start(settings: &Settings, endpoint: Endpoint) -> Result<Self, Exit> {
+        let shard = shard(settings)?;
         let (listener, address) = listen(settings.http.listen).await?;
         let receiving = audit::Receiving::start(settings).await?;
         let resources: Vec<_> =
@@ -175,6 +185,7 @@ impl Daemon {
             identity = endpoint.identity(),
             resources = resources.join(","),
             namespaces = if settings.watch.namespaces.is_empty() { "all".into() } else { settings.watch.namespaces.join(",") },
+            shard = shard.map(tracing::field::display),
             %address,
             "kubetally starts"
         );
@@ -195,7 +206,10 @@ impl Daemon {
             address,
             audit: receiving.as_ref().map(|receiving| receiving.address),
         };
-        let (mut collectors, candidates) = daemon.watch(settings);
+        let (mut collectors, candidates) = daemon.watch(settings, shard);
+        if let Some(shard) = shard {
+            collectors.push(Arc::new(shard));
+        }
         daemon.probe(settings, &candidates)?;
         daemon.fly(settings.canary.clone());
         collectors.extend(receiving.map(|receiving| daemon.receive(receiving)));
@@ -205,7 +219,11 @@ impl Daemon {
 
     /// Makes the stores, their watchers, and what keeps their rights in view; gives the stores,
     /// and what probes may list.
-    fn watch(&mut self, settings: &Settings) -> (Vec<Arc<dyn Collect>>, Vec<Candidate>) {
+    fn watch(
+        &mut self,
+        settings: &Settings,
+        shard: Option<Shard>,
+    ) -> (Vec<Arc<dyn Collect>>, Vec<Candidate>) {
         let mut board = Board::default();
         let mut collectors: Vec<Arc<dyn Collect>> = Vec::new();
         let mut notices = Notices::default();
@@ -229,6 +247,7 @@ impl Daemon {
                         namespace: namespace.clone(),
                         label_selector: watched.label_selector.clone(),
                         field_selector: watched.field_selector.clone(),
+                        shard,
                         whole,
                         wanted: settings.watch.wire,
                     },

@@ -171,6 +171,12 @@ pub struct Flags {
     /// Watch only objects with these fields, such as pods=spec.nodeName=a (may be repeated)
     #[arg(help_heading = "What is watched", long, value_name = "RESOURCE=SELECTOR", value_parser = selector)]
     pub field_selector: Vec<(String, String)>,
+    /// How many Kubetallys share the objects [default: 1]
+    #[arg(help_heading = "What is watched", long, value_name = "N")]
+    pub shards: Option<String>,
+    /// Which of them this one is, from 0, or auto: by the end of $POD_NAME [default: 0]
+    #[arg(help_heading = "What is watched", long, value_name = "I")]
+    pub shard: Option<String>,
     /// auto, json or protobuf on the wire [default: auto: protobuf where the server has it]
     #[arg(help_heading = "What is watched", long, value_name = "ENCODING")]
     pub wire: Option<String>,
@@ -324,6 +330,8 @@ impl Flags {
             ("cluster.require", &require),
             ("watch.resources", &self.resources),
             ("watch.namespaces", &self.namespaces),
+            ("shard.count", &self.shards),
+            ("shard.index", &self.shard),
             ("watch.wire", &self.wire),
             ("watch.page_size", &self.page_size),
             ("watch.timeout", &self.watch_timeout),

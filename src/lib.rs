@@ -37,6 +37,7 @@ mod label;
 pub mod logging;
 pub mod probe;
 pub mod rbac;
+pub mod shard;
 pub mod shutdown;
 #[cfg(feature = "demo")]
 pub mod sim;

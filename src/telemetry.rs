@@ -52,6 +52,7 @@ struct Inner {
     watch_ends: IntCounterVec,
     relists: IntCounterVec,
     notifications: IntCounterVec,
+    foreign: IntCounterVec,
     delivery_lag: HistogramVec,
     apply: HistogramVec,
     auth_failures: IntCounterVec,
@@ -126,6 +127,7 @@ impl Telemetry {
             watch_ends: make.counter(&catalogue::WATCH_ENDS_TOTAL)?,
             relists: make.counter(&catalogue::WATCH_RELISTS_TOTAL)?,
             notifications: make.counter(&catalogue::WATCH_NOTIFICATIONS_TOTAL)?,
+            foreign: make.counter(&catalogue::WATCH_FOREIGN_OBJECTS_TOTAL)?,
             delivery_lag: make.histogram(&catalogue::WATCH_DELIVERY_LAG_SECONDS)?,
             apply: make.histogram(&catalogue::WATCH_APPLY_DURATION_SECONDS)?,
             auth_failures: make.counter(&catalogue::AUTH_FAILURES_TOTAL)?,
@@ -273,6 +275,16 @@ impl Telemetry {
         }
     }
 
+    /// A resource is watched by shards: its series starts at 0.
+    pub fn sharded(&self, resource: &str) {
+        self.0.foreign.with_label_values(&[resource]);
+    }
+
+    /// An object came that is another shard's.
+    pub fn foreign(&self, resource: &str) {
+        self.0.foreign.with_label_values(&[resource]).inc();
+    }
+
     /// A 401, explained.
     pub fn unauthorized(&self, cause: UnauthorizedCause) {
         self.0.unauthorized.with_label_values(&[cause.as_str()]).inc();
@@ -312,7 +324,8 @@ fn observe(histogram: &HistogramVec, labels: &[&str], took: Duration) {
 
 /// Families of which most series would stay 0 for ever, or all where something is off: each starts
 /// when it happens, or is known to be able to.
-const LATE: [&str; 4] = [
+const LATE: [&str; 5] = [
+    catalogue::WATCH_FOREIGN_OBJECTS_TOTAL.name,
     catalogue::API_REQUEST_DURATION_SECONDS.name,
     catalogue::API_REQUESTS_TOTAL.name,
     catalogue::WATCH_CANARY_ROUNDTRIP_SECONDS.name,

@@ -102,6 +102,7 @@ mod tests {
             namespace: namespace.map(str::to_owned),
             label_selector: None,
             field_selector: None,
+            shard: None,
             whole: false,
             wanted: Wanted::Auto,
         };

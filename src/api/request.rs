@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::{
     api::{Verb, client::Trouble},
     kinds::Resource,
+    shard::Shard,
     watch::machine::{FailureKind, Request},
     wire::{Shape, Wanted},
 };
@@ -28,6 +29,8 @@ pub struct Target {
     pub label_selector: Option<String>,
     /// A field selector.
     pub field_selector: Option<String>,
+    /// A share of the objects, or all; a server that cannot choose sends all.
+    pub shard: Option<Shard>,
     /// Whether whole objects are asked for, else their metadata.
     pub whole: bool,
     /// The encoding.
@@ -104,7 +107,8 @@ impl Target {
         };
         query
             .maybe("labelSelector", self.label_selector.as_deref())
-            .maybe("fieldSelector", self.field_selector.as_deref());
+            .maybe("fieldSelector", self.field_selector.as_deref())
+            .maybe("shardSelector", self.shard.map(Shard::selector).as_deref());
         query.0
     }
 
@@ -174,6 +178,7 @@ mod tests {
             namespace: None,
             label_selector: None,
             field_selector: None,
+            shard: None,
             whole: true,
             wanted: Wanted::Auto,
         }
@@ -208,6 +213,15 @@ mod tests {
         assert_eq!(
             target.path_and_query(&Request::Page { limit: 1, next: None }),
             "/api/v1/namespaces/shop/pods?limit=1&labelSelector=app%20in%20%28web%2Capi%29&fieldSelector=status.phase%21%3DSucceeded"
+        );
+    }
+
+    #[test]
+    fn a_share() {
+        let target = Target { shard: Shard::new(1, 2), ..target() };
+        assert_eq!(
+            target.path_and_query(&Request::Page { limit: 1, next: None }),
+            "/api/v1/pods?limit=1&shardSelector=shardRange%28object.metadata.uid%2C%20%270x8000000000000000%27%2C%20%270x10000000000000000%27%29"
         );
     }
 

@@ -140,6 +140,20 @@ pub static KEYS: &[Key] = &[
     )
     .table("RESOURCE"),
     key(
+        "shard.count",
+        "--shards",
+        "1",
+        "a number from 1 to 1000",
+        "How many Kubetallys share the objects; their counts add up.",
+    ),
+    key(
+        "shard.index",
+        "--shard",
+        "0",
+        "a number below shard.count, or auto",
+        "Which of them this one is, from 0; auto is the number in which $POD_NAME ends, as those of a StatefulSet do.",
+    ),
+    key(
         "watch.wire",
         "--wire",
         "auto",

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     exposition::detail::choice::Choice,
     kinds::{self, Resource},
+    shard::{self, Index, Shard, Sharding},
     wire::{Encoding, Wanted},
 };
 
@@ -29,6 +30,8 @@ pub struct Settings {
     pub cluster: Cluster,
     /// What is watched, and how.
     pub watch: Watch,
+    /// Which share of the objects.
+    pub sharding: Sharding,
     /// A series an object.
     pub detail: Detail,
     /// The probes of the API server.
@@ -184,6 +187,7 @@ impl Settings {
                 page_size: read.number("watch.page_size", 1..=5000)?,
                 timeout: read.time("watch.timeout", 30..=3600)?,
             },
+            sharding: read.sharding()?,
             detail: Detail {
                 resources: detailed,
                 labels: read.parsed("detail.labels", Allowed::parse)?,
@@ -282,6 +286,15 @@ impl Reader<'_> {
             resource: Arc::new(resource),
         };
         Ok(resources.into_iter().map(watched).collect())
+    }
+
+    fn sharding(&self) -> Result<Sharding, ConfigError> {
+        let count = self.number("shard.count", 1..=u64::from(shard::MOST))?;
+        let index = |text: &str| match text {
+            "auto" => Some(Index::Auto),
+            number => Shard::new(number.parse().ok()?, count).map(Index::Is),
+        };
+        Ok(Sharding { count, index: self.parsed("shard.index", index)? })
     }
 
     fn families(&self) -> Result<Choice, ConfigError> {

@@ -37,7 +37,7 @@ fn another(key: &str) -> &'static str {
     match key {
         "http.listen" => "[::1]:9090",
         "http.drain" | "http.write_timeout" => "1m30s",
-        "http.max_connections" | "watch.page_size" => "7",
+        "http.max_connections" | "shard.count" | "watch.page_size" => "7",
         "audit.listen" => "[::1]:8443",
         "audit.certificate" | "audit.key" | "audit.token_file" | "audit.client_ca" => "/etc/a.pem",
         "cluster.kubeconfig" => "/etc/kube \"config\"",
@@ -45,6 +45,7 @@ fn another(key: &str) -> &'static str {
         "cluster.require" => "true",
         "watch.resources" => "pods",
         "watch.namespaces" => "billing,shop",
+        "shard.index" => "auto",
         "watch.wire" => "protobuf",
         "watch.timeout" => "10m",
         "detail.resources" => "all",

@@ -105,6 +105,9 @@ impl Watcher {
     pub fn new(parts: Parts) -> Self {
         let epoch = Instant::now();
         let intake = parts.telemetry.intake(&parts.target.resource.name);
+        if parts.target.shard.is_some() {
+            parts.telemetry.sharded(&parts.target.resource.name);
+        }
         let listing = Listing::new(Arc::clone(&parts.turns));
         let machine = Machine::new(options(&parts), Duration::ZERO, parts.seed);
         Self {

@@ -32,6 +32,7 @@ mod recount;
 mod reference;
 mod rights;
 mod scale;
+mod shards;
 mod suite;
 mod travels;
 mod trust;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         kinds::TESTS,
         travels::TESTS,
         scale::TESTS,
+        shards::TESTS,
         alike::TESTS,
         reference::TESTS,
         faults::TESTS,

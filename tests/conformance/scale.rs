@@ -20,7 +20,7 @@ use crate::{
 tests![two_thousand_pods_and_a_thousand_changes];
 
 const NAMESPACES: [&str; 5] = ["shop", "billing", "search", "mail", "batch"];
-const PODS: usize = 2_000;
+pub const PODS: usize = 2_000;
 const EVENTS: usize = 1_000;
 const CHANGES: usize = 1_000;
 
@@ -53,7 +53,8 @@ async fn two_thousand_pods_and_a_thousand_changes(suite: &Suite) {
     }
 }
 
-async fn furnish(api: &Api) {
+/// Makes pods and events in several namespaces.
+pub async fn furnish(api: &Api) {
     for name in NAMESPACES {
         namespace(api, name).await;
     }
@@ -91,14 +92,18 @@ fn synced_by(scrape: &Scrape, mode: &str) {
 
 /// What the changes must have counted.
 #[derive(Default)]
-struct Counted {
+pub struct Counted {
     restarts: BTreeMap<String, f64>,
     terminations: BTreeMap<String, f64>,
     occurrences: BTreeMap<String, f64>,
 }
 
 impl Counted {
-    fn equals(&self, scrape: &Scrape) -> Result<(), String> {
+    /// Whether a scrape shows just this.
+    ///
+    /// # Errors
+    /// What differs.
+    pub fn equals(&self, scrape: &Scrape) -> Result<(), String> {
         for (family, expected) in [
             ("kubetally_container_restarts_total", &self.restarts),
             ("kubetally_container_terminations_total", &self.terminations),
@@ -126,7 +131,7 @@ struct Known {
 }
 
 /// Changes pods and events at random, one after the other.
-async fn change(api: &Api) -> Counted {
+pub async fn change(api: &Api) -> Counted {
     let mut changes = Changes {
         api,
         random: Rng::with_seed(7),

@@ -44,5 +44,7 @@ mod recordings;
 mod replay;
 /// A cluster, a daemon, a scraper.
 mod rig;
+/// Several daemons that share the objects.
+mod sharding;
 /// Lists, watches, counts.
 mod watching;

@@ -14,6 +14,7 @@ pub struct Kubetally {
 }
 
 /// One scrape: every series with its value.
+#[derive(Default)]
 pub struct Scrape(BTreeMap<String, f64>);
 
 impl Kubetally {
@@ -113,6 +114,13 @@ impl Scrape {
             assert!(series.insert(name.to_owned(), value).is_none(), "twice: {line:?}");
         }
         Self(series)
+    }
+
+    /// Adds another one: what both show is the sum.
+    pub fn add(&mut self, other: Self) {
+        for (series, value) in other.0 {
+            *self.0.entry(series).or_default() += value;
+        }
     }
 
     /// The value of a series, as it is written in the exposition: `name{label="value"}`.

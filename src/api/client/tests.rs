@@ -167,6 +167,7 @@ async fn open(client: &Client) -> Result<Vec<u8>, Trouble> {
         namespace: None,
         label_selector: None,
         field_selector: None,
+        shard: None,
         whole: true,
         wanted: crate::wire::Wanted::Auto,
     };

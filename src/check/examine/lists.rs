@@ -51,6 +51,7 @@ impl Examination<'_> {
             namespace,
             label_selector: watched.label_selector.clone(),
             field_selector: watched.field_selector.clone(),
+            shard: None,
             whole: watched.resource.extent.is_whole(false),
             wanted: watch.wire,
         };

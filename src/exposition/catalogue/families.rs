@@ -268,6 +268,8 @@ families! {
         "Times everything was listed again, by cause.";
     WATCH_NOTIFICATIONS_TOTAL, "kubetally_watch_notifications_total", COUNTER, [RESOURCE, OP],
         "Notifications of watch streams decoded.";
+    WATCH_FOREIGN_OBJECTS_TOTAL, "kubetally_watch_foreign_objects_total", COUNTER, [RESOURCE],
+        "Objects received that are another shard's, as of an API server that cannot choose by shard; with shard.count only.";
     WATCH_DELIVERY_LAG_SECONDS, "kubetally_watch_delivery_lag_seconds", LAGS, [RESOURCE],
         "Time from an object's creation to its receipt on a live watch, by the server's clock, to the second; not of what a selector selects.";
     WATCH_CANARY_ROUNDTRIP_SECONDS, "kubetally_watch_canary_roundtrip_seconds", CANARY, [],
@@ -322,6 +324,10 @@ families! {
     // The daemon
     BUILD_INFO, "kubetally_build_info", GAUGE, [VERSION, REVISION],
         "The build, always 1.";
+    SHARD_INDEX, "kubetally_shard_index", GAUGE, [],
+        "Which shard this is, from 0; with shard.count only.";
+    SHARD_COUNT, "kubetally_shard_count", GAUGE, [],
+        "How many shards there are; with shard.count only.";
     CONFIG_LAST_RELOAD_SUCCESSFUL, "kubetally_config_last_reload_successful", GAUGE, [],
         "Whether the configuration was last read without error.";
     CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP_SECONDS, "kubetally_config_last_reload_success_timestamp_seconds", GAUGE, [],

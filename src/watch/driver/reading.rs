@@ -12,7 +12,8 @@ use crate::{
         machine::{FailureKind, Input},
     },
     wire::{
-        DecodeError, Notification, Payload,
+        Decode, DecodeError, Notification, Payload,
+        meta::Partial,
         stream::{Events, Items, notification},
     },
 };
@@ -115,7 +116,11 @@ impl Watcher {
         now: i64,
         store: &mut dyn Holder,
     ) -> Result<u64, DecodeError> {
-        if self.machine.listing() && op != Op::Deleted {
+        let listed = self.machine.listing() && op != Op::Deleted;
+        if let Some(resource_version) = self.foreign(payload)? {
+            return Ok(if listed { 0 } else { resource_version });
+        }
+        if listed {
             self.listing.progress.count();
             return store.list(self.parts.scope, payload, now).map(|()| 0);
         }
@@ -130,6 +135,18 @@ impl Watcher {
         Ok(applied.resource_version)
     }
 
+    /// The resourceVersion of an object that is another shard's: a server that cannot choose by
+    /// shard sends them all, and does not say so on a watch (KEP-5866).
+    fn foreign(&self, payload: Payload<'_>) -> Result<Option<u64>, DecodeError> {
+        let Some(shard) = self.parts.target.shard else { return Ok(None) };
+        let Partial { metadata } = Partial::decode(payload)?;
+        if shard.holds(&metadata.uid) {
+            return Ok(None);
+        }
+        self.parts.telemetry.foreign(self.resource());
+        metadata.version().map(Some)
+    }
+
     fn read_items(
         &mut self,
         items: &mut Items,
@@ -137,6 +154,9 @@ impl Watcher {
         store: &mut dyn Holder,
     ) -> Result<bool, DecodeError> {
         while let Some(payload) = items.next_item()? {
+            if self.foreign(payload)?.is_some() {
+                continue;
+            }
             self.listing.progress.count();
             store.list(self.parts.scope, payload, batch.now)?;
         }

@@ -48,6 +48,7 @@ pub fn pods(encoding: Encoding) -> Target {
         namespace: None,
         label_selector: None,
         field_selector: None,
+        shard: None,
         whole: true,
         wanted: Wanted::Only(encoding),
     }

@@ -8,11 +8,13 @@ use std::{
     },
 };
 
-use super::Activity;
+use super::{Activity, Denial};
 use crate::{
     exposition::{
         Collect, Exposition,
-        catalogue::{WATCH_CONNECTED, WATCH_LAST_ACTIVITY_TIMESTAMP_SECONDS, WATCH_SYNCED},
+        catalogue::{
+            WATCH_CONNECTED, WATCH_LAST_ACTIVITY_TIMESTAMP_SECONDS, WATCH_SERVED, WATCH_SYNCED,
+        },
     },
     http::health::{Check, Verdict},
 };
@@ -29,6 +31,8 @@ pub struct Row {
     connected: AtomicBool,
     synced: AtomicBool,
     denied: AtomicBool,
+    /// Whether the API server has the resource, as far as it has said.
+    served: AtomicBool,
     /// When each kind of activity was last seen, in microseconds since 1970, 0 for never.
     last: [AtomicI64; Activity::ALL.len()],
     detail: Mutex<String>,
@@ -43,6 +47,7 @@ impl Board {
             connected: AtomicBool::new(false),
             synced: AtomicBool::new(false),
             denied: AtomicBool::new(false),
+            served: AtomicBool::new(true),
             last: Default::default(),
             detail: Mutex::new("starting".into()),
         });
@@ -78,6 +83,7 @@ impl Collect for Board {
             };
             out.sample(&WATCH_CONNECTED, &[resource], all(|row| &row.connected));
             out.sample(&WATCH_SYNCED, &[resource], all(|row| &row.synced));
+            out.sample(&WATCH_SERVED, &[resource], all(|row| &row.served));
             for (activity, at) in Activity::ALL.iter().zip(0..) {
                 let last: Option<i64> =
                     rows.iter().map(|row: &Arc<Row>| row.last[at].load(Ordering::Relaxed)).min();
@@ -95,10 +101,11 @@ impl Collect for Board {
 
 impl Row {
     /// Notes how the watcher is.
-    pub fn set(&self, connected: bool, synced: bool, denied: bool) {
+    pub fn set(&self, connected: bool, synced: bool, denied: Option<Denial>) {
         self.connected.store(connected, Ordering::Relaxed);
         self.synced.store(synced, Ordering::Relaxed);
-        self.denied.store(denied, Ordering::Relaxed);
+        self.denied.store(denied.is_some(), Ordering::Relaxed);
+        self.served.store(denied != Some(Denial::Absent), Ordering::Relaxed);
     }
 
     /// Whether it has been listed, and may be still.
@@ -148,7 +155,7 @@ mod tests {
     fn a_resource_is_as_well_as_its_worst_watcher() {
         let mut board = Board::default();
         let rows = ["a", "b"].map(|ns| board.add("pods", Some(ns.into())));
-        rows[0].set(true, true, false);
+        rows[0].set(true, true, None);
         rows[0].active(Activity::Transport, 2_500_000);
         rows[1].active(Activity::Transport, 1_500_000);
         let mut out = Exposition::new(Format::Text, &[]);
@@ -170,10 +177,25 @@ mod tests {
         let row = board.add("pods", None);
         let verdict = || board.checks(&BTreeMap::new())[0].verdict;
         assert_eq!(verdict(), Verdict::NotReady);
-        row.set(false, false, true);
+        row.set(false, false, Some(Denial::Forbidden));
         assert_eq!(verdict(), Verdict::Excused);
-        row.set(false, true, true);
+        row.set(false, true, Some(Denial::Absent));
         assert_eq!(verdict(), Verdict::Ready);
+    }
+
+    #[test]
+    fn what_is_forbidden_may_be_served_all_the_same() {
+        let served = |denied| {
+            let mut board = Board::default();
+            let rows = ["a", "b"].map(|ns| board.add("pods", Some(ns.into())));
+            rows[0].set(false, false, denied);
+            let mut out = Exposition::new(Format::Text, &[]);
+            board.collect(&mut out);
+            let text = String::from_utf8(out.finish().to_vec()).expect("UTF-8");
+            text.contains("kubetally_watch_served{resource=\"pods\"} 1\n")
+        };
+        let denials = [None, Some(Denial::Forbidden), Some(Denial::Absent)];
+        assert_eq!(denials.map(served), [true, true, false]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    EndCause, SyncMode,
+    Denial, EndCause, SyncMode,
     alarm::Alarm,
     board::Row,
     listing::Listing,
@@ -84,8 +84,8 @@ pub struct Watcher {
     listing: Listing,
     trouble: Trouble,
     told: Notice,
-    /// What of the machine shows: whether it is connected, complete, denied.
-    shown: (bool, bool, bool),
+    /// What of the machine shows: whether it is connected and complete, and what denies it that.
+    shown: (bool, bool, Option<Denial>),
 }
 
 struct Stream {
@@ -123,7 +123,7 @@ impl Watcher {
             listing,
             trouble: Trouble::default(),
             told: Notice::default(),
-            shown: (false, false, false),
+            shown: (false, false, None),
         }
     }
 
@@ -312,7 +312,7 @@ impl Watcher {
     /// Shows the machine's state where it is another; a watch that is live has no trouble.
     fn show(&mut self) {
         let Self { machine, trouble, parts, epoch, shown, .. } = self;
-        let state = (machine.connected(), machine.complete(), machine.denied().is_some());
+        let state = (machine.connected(), machine.complete(), machine.denied());
         if std::mem::replace(shown, state) == state {
             return;
         }

@@ -121,11 +121,11 @@ fn events() -> Shared {
 fn board() -> Board {
     let mut board = Board::default();
     let pods = board.add("pods", None);
-    pods.set(true, true, false);
+    pods.set(true, true, None);
     pods.active(Activity::Object, at(23));
     pods.active(Activity::Bookmark, at(30) + 250_000);
     pods.active(Activity::Transport, at(30) + 250_000);
-    board.add("events", None).set(false, true, false);
+    board.add("events", None).set(false, true, None);
     board
 }
 

@@ -254,6 +254,8 @@ families! {
         "Whether a live watch is open, for every namespace watched.";
     WATCH_SYNCED, "kubetally_watch_synced", GAUGE, [RESOURCE],
         "Whether the first list is complete, for every namespace watched.";
+    WATCH_SERVED, "kubetally_watch_served", GAUGE, [RESOURCE],
+        "Whether the API server has the resource and lets it be watched; 1 until it says otherwise.";
     WATCH_LAST_ACTIVITY_TIMESTAMP_SECONDS, "kubetally_watch_last_activity_timestamp_seconds", GAUGE, [RESOURCE, ACTIVITY],
         "When the watch last proved to be alive, of several the one silent for longest.";
     WATCH_START_DURATION_SECONDS, "kubetally_watch_start_duration_seconds", REQUESTS, [RESOURCE],

@@ -220,9 +220,9 @@ impl ShownEvents {
         let labels = [event_type.as_str(), &event.involved_object.kind, &event.reason]
             .map(|label| context.intern.intern(label));
         self.occurrences.add(labels.each_ref(), n.into());
-        if event_type == EventType::Warning {
-            self.warnings.add([&key.namespace], n.into());
-        }
+        // Any event starts its namespace's series, so that a first warning shows as an increase.
+        let warnings = if event_type == EventType::Warning { n } else { 0 };
+        self.warnings.add([&key.namespace], warnings.into());
     }
 
     const fn suppress(&mut self, why: Suppressed) {

@@ -91,6 +91,9 @@ struct Termination {
     finished: i64,
 }
 
+/// The reason of a container that was killed for want of memory.
+const OOM_KILLED: &str = "OOMKilled";
+
 /// The end of a termination that does not say when it was.
 const UNKNOWN: i64 = i64::MIN;
 
@@ -115,6 +118,7 @@ pub struct Counted {
     waiting_overflow: u64,
     restarts: Counters<1>,
     terminations: Counters<2>,
+    oom_killed: Arc<str>,
     transitions: [[u64; Phase::ALL.len()]; Phase::ALL.len()],
     start: Histogram,
     hasher: DefaultHashBuilder,
@@ -141,6 +145,9 @@ impl Kind for Pods {
         // after watching began.
         let ours = old.is_some()
             || (context.origin != Origin::Baseline && pod.metadata.created() >= context.began);
+        if old.is_none() {
+            tally.start(&key.namespace);
+        }
         let facts = tally.facts(old, pod, ours, key, context);
         tally.enter(&key.namespace, &facts);
         if let Some(old) = old {
@@ -271,6 +278,13 @@ impl Counted {
         Termination { identity: hasher.finish(), finished }
     }
 
+    /// Starts the series of a namespace of which the first increase has to show as one: that of
+    /// restarts, that of OOM kills.
+    fn start(&mut self, namespace: &Arc<str>) {
+        self.restarts.add([namespace], 0);
+        self.terminations.add([namespace, &self.oom_killed], 0);
+    }
+
     fn enter(&mut self, namespace: &Arc<str>, facts: &Facts) {
         self.namespaces.enter(namespace).add(facts);
         if let Some(node) = &facts.node {
@@ -278,8 +292,6 @@ impl Counted {
         }
         self.owners.enter(&facts.owner);
         self.qos[facts.qos as usize] += 1;
-        // So that the first restart or OOM kill of a namespace is an increase of a series.
-        self.restarts.add([namespace], 0);
     }
 
     fn leave(&mut self, namespace: &str, facts: &Facts) {
@@ -305,6 +317,7 @@ impl Tally for Counted {
             waiting_overflow: 0,
             restarts: Counters::new([caps.namespaces]),
             terminations: Counters::new([caps.namespaces, caps.reasons]),
+            oom_killed: OOM_KILLED.into(),
             transitions: Default::default(),
             start: match catalogue::POD_START_DURATION_SECONDS.kind {
                 catalogue::Type::Histogram(bounds) => Histogram::new(bounds),

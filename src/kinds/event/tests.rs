@@ -52,6 +52,15 @@ fn the_first_list_counts_nothing_but_starts_its_series() {
 }
 
 #[test]
+fn any_event_starts_the_warnings_of_its_namespace() {
+    let mut normal = legacy("a", 1);
+    normal["type"] = "Normal".into();
+    let mut rig = Rig::<Events>::synced(&[]);
+    rig.live(Op::Added, &normal);
+    assert_eq!(rig.value(r#"kubetally_event_warnings_total{namespace="shop"}"#), Some(0));
+}
+
+#[test]
 fn growth_counts() {
     let mut rig = Rig::<Events>::synced(&[legacy("a", 7)]);
     rig.live(Op::Modified, &legacy("a", 8)).live(Op::Modified, &legacy("a", 12));

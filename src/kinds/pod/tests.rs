@@ -39,7 +39,7 @@ fn restarts(rig: &Rig<Pods>) -> u64 {
     rig.value(r#"kubetally_container_restarts_total{namespace="shop"}"#).expect("started at 0")
 }
 
-/// Terminations by reason.
+/// Terminations by reason, of the reasons there were.
 fn terminations(rig: &Rig<Pods>) -> Vec<(String, u64)> {
     let prefix = r#"kubetally_container_terminations_total{namespace="shop",reason=""#;
     let lines = rig.family("kubetally_container_terminations_total");
@@ -47,7 +47,7 @@ fn terminations(rig: &Rig<Pods>) -> Vec<(String, u64)> {
         let (reason, n) = line.strip_prefix(prefix)?.split_once("\"} ")?;
         Some((reason.to_owned(), n.parse().ok()?))
     };
-    lines.iter().filter_map(pair).collect()
+    lines.iter().filter_map(pair).filter(|(_, n)| *n > 0).collect()
 }
 
 #[rstest]
@@ -193,6 +193,17 @@ fn what_a_pod_first_seen_on_a_relist_has_behind_it_counts_if_it_is_younger_than_
     assert_eq!(terminations(&rig).iter().map(|(_, n)| n).sum::<u64>(), ends);
 }
 
+#[test]
+fn the_first_restart_and_the_first_oom_kill_of_a_namespace_are_increases() {
+    let mut rig = Rig::<Pods>::synced(&[containers(json!([{"name": "a"}]))]);
+    let killed = r#"kubetally_container_terminations_total{namespace="shop",reason="OOMKilled"}"#;
+    assert_eq!((restarts(&rig), rig.value(killed)), (0, Some(0)));
+    let end = ended("1", "OOMKilled", Some(10));
+    let again = json!([{"name": "a", "restartCount": 1, "lastState": end}]);
+    rig.live(Op::Modified, &containers(again));
+    assert_eq!((restarts(&rig), rig.value(killed)), (1, Some(1)));
+}
+
 /// One look at a container: its present state and the one before.
 type Look = (Option<(&'static str, &'static str, i64)>, Option<(&'static str, &'static str, i64)>);
 
@@ -312,7 +323,7 @@ fn beyond_the_caps_all_is_shown_as_other_and_nothing_is_lost() {
         (r#"kubetally_label_overflow_total{metric="kubetally_node_pods"}"#, 4),
         (r#"kubetally_label_overflow_total{metric="kubetally_containers_waiting"}"#, 4),
         (r#"kubetally_label_overflow_total{metric="kubetally_container_restarts_total"}"#, 3),
-        (r#"kubetally_label_overflow_total{metric="kubetally_container_terminations_total"}"#, 4),
+        (r#"kubetally_label_overflow_total{metric="kubetally_container_terminations_total"}"#, 5),
     ] {
         assert_eq!(rig.value(series), Some(expected), "{series}\n{}", rig.text());
     }

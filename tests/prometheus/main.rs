@@ -25,6 +25,7 @@ mod process;
 mod promql;
 mod promtool;
 mod readers;
+mod runbooks;
 mod server;
 
 /// Names the programs of which a missing one is a failure.
@@ -35,7 +36,7 @@ type Test = fn();
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let files = [promql::TESTS, dashboard::TESTS, alerts::TESTS, names::TESTS];
+    let files = [promql::TESTS, dashboard::TESTS, alerts::TESTS, runbooks::TESTS, names::TESTS];
     let mut trials: Vec<_> = flat(&files)
         .map(|(name, test)| {
             Trial::test(name, move || {

@@ -1,5 +1,5 @@
-//! Everything that the dashboard and the alerts name is declared in the catalogue: metrics, their
-//! labels, and the values of labels that have a fixed set of them.
+//! Everything that the dashboard, the rules and the runbooks name is declared in the catalogue:
+//! metrics, their labels, and the values of labels that have a fixed set of them.
 
 use std::collections::BTreeSet;
 
@@ -10,19 +10,21 @@ use kubetally::{
 
 use crate::{
     Test,
-    alerts::alerts,
+    alerts::{alerts, recorded},
     dashboard::Dashboard,
-    promql::{Matcher, Selector, names},
+    promql::{Matcher, Names, Selector, names},
+    runbooks::sections,
 };
 
 pub const TESTS: &[(&str, Test)] = &[
     ("dashboard_names_what_is_declared", dashboard_names_what_is_declared),
-    ("alerts_name_what_is_declared", alerts_name_what_is_declared),
+    ("rules_name_what_is_declared", rules_name_what_is_declared),
+    ("runbooks_name_what_is_declared", runbooks_name_what_is_declared),
     ("undeclared_names_are_noticed", undeclared_names_are_noticed),
 ];
 
 /// The labels that Prometheus gives a target.
-const TARGET: [&str; 3] = ["job", "instance", "pod"];
+const TARGET: [&str; 4] = ["cluster", "job", "instance", "pod"];
 /// What Prometheus makes itself, with its labels.
 const OWN: [(&str, &[&str]); 2] = [("up", &[]), ("ALERTS", &["alertname", "alertstate"])];
 
@@ -38,9 +40,20 @@ fn dashboard_names_what_is_declared() {
     }
 }
 
-fn alerts_name_what_is_declared() {
+fn rules_name_what_is_declared() {
     for alert in alerts() {
         check(&alert.expr).unwrap_or_else(|wrong| panic!("{}: {wrong}", alert.name));
+    }
+    for rule in recorded() {
+        check(&rule.expr).unwrap_or_else(|wrong| panic!("{}: {wrong}", rule.name));
+    }
+}
+
+fn runbooks_name_what_is_declared() {
+    for section in sections() {
+        for query in &section.queries {
+            check(query).unwrap_or_else(|wrong| panic!("{}: {wrong}", section.title));
+        }
     }
 }
 
@@ -78,6 +91,12 @@ fn declared(selector: &Selector) -> Option<Vec<Label>> {
     if let Some((_, labels)) = OWN.iter().find(|(name, _)| *name == selector.metric) {
         return Some(labels.iter().map(any).collect());
     }
+    if let Some(rule) = recorded().into_iter().find(|rule| rule.name == selector.metric) {
+        // Those that it groups by are left.
+        let Names { selectors, grouping, .. } = names(&rule.expr);
+        let labels = selectors.iter().filter_map(declared).flatten();
+        return Some(labels.filter(|label| grouping.contains(label.name)).collect());
+    }
     catalogue::ALL.iter().find_map(|metric| {
         let suffix = selector.metric.strip_prefix(metric.name)?;
         let mut labels = metric.labels.to_vec();
@@ -97,13 +116,18 @@ fn match_is_possible(matcher: &Matcher, labels: &[Label]) -> Result<(), String> 
         return Ok(());
     }
     let label = labels.iter().find(|label| label.name == name).ok_or(format!("no label {name}"))?;
-    let literal = operator == "=" || operator == "!=";
-    let possible = match label.values {
-        Values::Fixed(values) if literal => values.contains(&value.as_str()),
-        Values::Resources if literal => kinds::find(value).is_some(),
-        _ => true,
-    };
-    if possible { Ok(()) } else { Err(format!("{name} is never {value}")) }
+    // A regular expression is looked into where it lists values and does nothing else.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-|".contains(c);
+    let literal = operator == "=" || operator == "!=" || value.chars().all(plain);
+    let never = value.split('|').find(|value| match label.values {
+        Values::Fixed(values) => !values.contains(value),
+        Values::Resources => kinds::find(value).is_none(),
+        _ => false,
+    });
+    match never {
+        Some(never) if literal => Err(format!("{name} is never {never}")),
+        _ => Ok(()),
+    }
 }
 
 fn undeclared_names_are_noticed() {
@@ -113,7 +137,9 @@ fn undeclared_names_are_noticed() {
         ("kubetally_pods_bucket", "no metric kubetally_pods_bucket"),
         (r#"kubetally_pods{node="a"}"#, "kubetally_pods: no label node"),
         (r#"kubetally_pods{phase="running"}"#, "kubetally_pods: phase is never running"),
+        (r#"kubetally_pods{phase=~"Running|Fail"}"#, "kubetally_pods: phase is never Fail"),
         (r#"kubetally_objects{resource!="event"}"#, "kubetally_objects: resource is never event"),
+        ("namespace:kubetally_pods:sum", "no metric namespace:kubetally_pods:sum"),
         (
             "sum by (node) (kubetally_pods)",
             "no label node to group by in sum by (node) (kubetally_pods)",

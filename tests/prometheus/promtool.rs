@@ -11,21 +11,23 @@ use hyper::StatusCode;
 
 use crate::{
     Test,
-    alerts::{RULES, RULES_TEST},
+    alerts::{RULES, cases},
     file, http,
     process::Process,
     server::{self, run},
 };
 
 pub const TESTS: &[(&str, Test)] = &[
-    ("rules_are_valid", || promtool(&["check", "rules", &path(RULES)], "")),
-    ("rules_fire_when_they_should", || promtool(&["test", "rules", &path(RULES_TEST)], "")),
+    ("rules_are_valid", || rules_pass("check", &RULES.map(String::from))),
+    ("rules_fire_when_they_should", || rules_pass("test", &cases())),
     ("scrape_configuration_is_valid", scrape_configuration_is_valid),
     ("scrape_without_a_cluster_is_valid", || run(scrape_without_a_cluster_is_valid())),
 ];
 
-fn path(of: &str) -> String {
-    file(of).display().to_string()
+fn rules_pass(what: &str, files: &[String]) {
+    let files: Vec<_> = files.iter().map(|path| file(path).display().to_string()).collect();
+    let files = files.iter().map(String::as_str);
+    promtool(&[what, "rules"].into_iter().chain(files).collect::<Vec<_>>(), "");
 }
 
 /// Runs promtool, which must find nothing wrong.

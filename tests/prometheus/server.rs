@@ -51,8 +51,8 @@ pub fn configuration(dir: &Path, kubetally: SocketAddr) -> PathBuf {
     for interval in ["scrape_interval", "evaluation_interval"] {
         config["global"][interval] = json!("1s");
     }
-    assert_eq!(config["rule_files"], json!(["alerts.yaml"]));
-    config["rule_files"] = json!([file(RULES)]);
+    assert_eq!(config["rule_files"], json!(RULES.map(|path| path.rsplit('/').next())));
+    config["rule_files"] = json!(RULES.map(file));
     let scrapes = config["scrape_configs"].as_array_mut().expect("a list");
     let [scrape] = scrapes.as_mut_slice() else { panic!("one job, not {}", scrapes.len()) };
     let scrape = scrape.as_object_mut().expect("a job");

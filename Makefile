@@ -34,10 +34,11 @@ lint: ## Check format and lints; a warning is an error
 doc: ## Check and build the documentation of the crate
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
 
-docs: ## Write anew what is generated: pages and the role
+docs: ## Write anew what is generated: pages, the role and the dashboards
 	cargo run --quiet -- metrics --format markdown >docs/metrics.md
 	cargo run --quiet -- config --format markdown >docs/configuration.md
 	cargo run --quiet -- rbac >deploy/base/rbac.yaml
+	cargo run --quiet --example dashboards
 
 deny: $(DENY) ## Check what comes in with the dependencies, but for advisories
 	$(DENY) check bans licenses sources
@@ -94,8 +95,9 @@ conformance: apiserver-assets kube-state-metrics ## Test against a real API serv
 manifests: apiserver-assets ## Render the manifests
 	$(ASSETS)/kubectl kustomize deploy/base
 	$(ASSETS)/kubectl kustomize deploy/audit
+	$(ASSETS)/kubectl kustomize dashboards
 
-prometheus-test: ## Test dashboard, alerts and scrape with a real Prometheus and other readers
+prometheus-test: ## Test dashboards, alerts and scrape with a real Prometheus and other readers
 	tests/debian/fetch $(PROMETHEUS) prometheus prometheus promtool
 	PATH="$(PROMETHEUS)/usr/bin:$$PATH" KUBETALLY_REQUIRE=prometheus,promtool,go \
 	  cargo test --test prometheus

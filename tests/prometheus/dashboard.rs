@@ -1,42 +1,76 @@
-//! The dashboard as a file: that it has the shape which Grafana and its readers want.
+//! The dashboards as files: that they have the shape which Grafana, its dashboard linter and their
+//! readers want. The rules of the linter (github.com/grafana/dashboard-linter) are held here and in
+//! `queries`, but for those that `dashboards/.lint` excludes with a reason.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::{Test, promql, read};
+use crate::{Test, file};
 
 pub const TESTS: &[(&str, Test)] = &[
+    ("dashboards_are_alike", dashboards_are_alike),
+    ("variables_are_what_the_linter_wants", variables_are_what_the_linter_wants),
     ("panels_say_what_they_show", panels_say_what_they_show),
     ("panels_share_the_grid", panels_share_the_grid),
-    ("panels_show_what_the_variables_choose", panels_show_what_the_variables_choose),
-    ("legends_name_labels_that_are_left", legends_name_labels_that_are_left),
+    ("links_lead_to_dashboards", links_lead_to_dashboards),
 ];
+
+/// The units of Grafana that are used.
+const UNITS: [&str; 8] = ["none", "short", "percentunit", "s", "bytes", "cpm", "cps", "reqps"];
 
 /// A dashboard, as far as it is looked at.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Dashboard {
+    /// Of its file, without the extension.
+    #[serde(skip)]
+    pub name: String,
     uid: String,
+    title: String,
+    description: String,
+    tags: Vec<String>,
     schema_version: u32,
-    pub templating: Templating,
-    pub panels: Vec<Panel>,
+    editable: bool,
+    refresh: String,
+    pub annotations: List<Annotation>,
+    pub templating: List<Variable>,
+    panels: Vec<Panel>,
 }
 
 #[derive(Deserialize)]
-pub struct Templating {
-    pub list: Vec<Variable>,
+pub struct List<T> {
+    pub list: Vec<T>,
 }
 
 #[derive(Deserialize)]
+pub struct Annotation {
+    pub name: String,
+    /// Of Grafana's own, none.
+    pub expr: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Variable {
     pub name: String,
+    label: String,
     #[serde(rename = "type")]
     kind: String,
-    /// Of the datasource's own form, such as `label_values(…)`.
+    /// Of the data source's own form, such as `label_values(…)`.
     #[serde(default)]
     pub definition: String,
     datasource: Option<Datasource>,
+    /// What stands for all values.
+    #[serde(default)]
+    pub all_value: String,
+    multi: bool,
+    refresh: u32,
+    hide: u32,
 }
 
 #[derive(Deserialize, PartialEq, Debug)]
@@ -59,7 +93,12 @@ pub struct Panel {
     grid_pos: Place,
     field_config: Option<FieldConfig>,
     #[serde(default)]
+    links: Vec<Link>,
+    #[serde(default)]
     pub targets: Vec<Target>,
+    /// Those of a row that is folded.
+    #[serde(default)]
+    panels: Vec<Panel>,
 }
 
 #[derive(Deserialize)]
@@ -77,112 +116,190 @@ struct FieldConfig {
 
 #[derive(Deserialize)]
 struct Defaults {
-    #[serde(default)]
     unit: String,
+    thresholds: Value,
+    #[serde(default)]
+    links: Vec<Link>,
+}
+
+#[derive(Deserialize)]
+struct Link {
+    title: String,
+    url: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
     pub expr: String,
-    legend_format: String,
+    pub format: String,
+    pub legend_format: String,
     datasource: Datasource,
 }
 
 impl Dashboard {
-    /// The one that is shipped.
+    /// Those that are shipped.
     ///
     /// # Panics
-    /// Where it cannot be read.
-    pub fn overview() -> Self {
-        serde_json::from_str(&read("dashboards/overview.json")).expect("a dashboard")
+    /// Where one cannot be read.
+    pub fn all() -> Vec<Self> {
+        let files = fs::read_dir(file("dashboards")).expect("a folder");
+        let paths = files.map(|entry| entry.expect("a file").path());
+        let mut all: Vec<Self> = paths
+            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+            .map(|path| {
+                let text = fs::read_to_string(&path).expect("text");
+                let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+                let read = serde_json::from_str(&text);
+                Self { name, ..read.unwrap_or_else(|error| panic!("{}: {error}", path.display())) }
+            })
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// Every panel and row, those of folded rows included.
+    fn everything(&self) -> impl Iterator<Item = &Panel> {
+        self.panels.iter().flat_map(|panel| std::iter::once(panel).chain(&panel.panels))
     }
 
     /// The panels that show something.
     pub fn shown(&self) -> impl Iterator<Item = &Panel> {
-        self.panels.iter().filter(|panel| panel.kind != "row")
+        self.everything().filter(|panel| panel.kind != "row")
+    }
+
+    /// The variables that Prometheus is asked for.
+    pub fn queried(&self) -> &[Variable] {
+        &self.templating.list[1..]
+    }
+
+    /// Every query, each with what asks it.
+    pub fn queries(&self) -> impl Iterator<Item = (String, &str)> {
+        let panels = self.shown().flat_map(|panel| {
+            let at = format!("{}: {}", self.name, panel.title);
+            panel.targets.iter().map(move |target| (at.clone(), target.expr.as_str()))
+        });
+        let annotations = self.annotations.list.iter().filter_map(|annotation| {
+            // All dashboards have the same ones.
+            Some((format!("annotation {}", annotation.name), annotation.expr.as_deref()?))
+        });
+        panels.chain(annotations)
+    }
+}
+
+fn chosen() -> Datasource {
+    Datasource { kind: "prometheus".into(), uid: "${datasource}".into() }
+}
+
+fn dashboards_are_alike() {
+    let all = Dashboard::all();
+    let names: Vec<_> = all.iter().map(|dashboard| dashboard.name.as_str()).collect();
+    assert_eq!(names, ["api", "events", "overview", "watches", "workloads"]);
+    for dashboard in &all {
+        let name = &dashboard.name;
+        assert_eq!(dashboard.uid, format!("kubetally-{name}"));
+        assert!(dashboard.title.starts_with("Kubetally / "), "{name}: {}", dashboard.title);
+        assert!(dashboard.description.ends_with('.'), "{name} has no description");
+        assert_eq!(dashboard.tags, ["kubetally", "kubernetes"], "{name}");
+        assert_eq!(dashboard.schema_version, 42, "{name}");
+        assert!(!dashboard.editable, "{name} is edited in dashboards/source");
+        assert_eq!(dashboard.refresh, "30s", "{name}");
+    }
+    let verdict: Vec<_> = all[2].panels.iter().take(2).map(|panel| panel.title.as_str()).collect();
+    assert_eq!(verdict, ["Is everything all right?", "Verdict"]);
+}
+
+fn variables_are_what_the_linter_wants() {
+    for dashboard in Dashboard::all() {
+        let name = &dashboard.name;
+        let variables = &dashboard.templating.list;
+        let kinds: Vec<_> = variables.iter().map(|v| (v.label.as_str(), v.kind.as_str())).collect();
+        let expected = [("Data source", "datasource"), ("Cluster", "query"), ("Job", "query")];
+        assert_eq!(kinds[..3], expected, "{name}");
+        assert_eq!(kinds[3..], [("Namespace", "query")], "{name}");
+        assert_eq!(variables[0].name, "datasource", "{name}");
+        for variable in dashboard.queried() {
+            assert_eq!(variable.name, variable.label.to_lowercase(), "{name}");
+            assert_eq!(variable.datasource, Some(chosen()), "{name}: {}", variable.name);
+            assert!(variable.multi, "{name}: one {} only", variable.name);
+            assert_eq!(variable.refresh, 2, "{name}: {} stays as it was", variable.name);
+            // Only of a cluster there may be none.
+            let all = if variable.name == "cluster" { ".*" } else { ".+" };
+            assert_eq!(variable.all_value, all, "{name}: {}", variable.name);
+        }
+        let namespaced = dashboard.queries().any(|(_, expr)| expr.contains("$namespace"));
+        assert_eq!(variables[3].hide == 0, namespaced, "{name}: a choice without effect");
     }
 }
 
 fn panels_say_what_they_show() {
-    let dashboard = Dashboard::overview();
-    assert!(!dashboard.uid.is_empty());
-    // That of Grafana 11.0; a later Grafana brings it up to its own.
-    assert_eq!(dashboard.schema_version, 39);
-    let variables: Vec<_> =
-        dashboard.templating.list.iter().map(|v| (v.name.as_str(), v.kind.as_str())).collect();
-    assert_eq!(variables, [("datasource", "datasource"), ("job", "query"), ("namespace", "query")]);
-    let chosen = Datasource { kind: "prometheus".into(), uid: "${datasource}".into() };
-    for variable in &dashboard.templating.list[1..] {
-        assert_eq!(variable.datasource.as_ref(), Some(&chosen), "{}", variable.name);
-    }
-    let [mut ids, mut titles] = [BTreeSet::new(), BTreeSet::new()];
-    for panel in &dashboard.panels {
-        assert!(ids.insert(panel.id.to_string()), "id {} twice", panel.id);
-        assert!(titles.insert(panel.title.clone()), "title {} twice", panel.title);
-    }
-    assert!(dashboard.shown().count() > 0);
-    for panel in dashboard.shown() {
-        let title = &panel.title;
-        assert!(panel.description.ends_with('.'), "{title} has no description");
-        let unit = panel.field_config.as_ref().map(|config| config.defaults.unit.as_str());
-        assert!(unit.is_some_and(|unit| !unit.is_empty()), "{title} has no unit");
-        assert_eq!(panel.datasource.as_ref(), Some(&chosen), "{title}");
-        assert!(!panel.targets.is_empty(), "{title} asks for nothing");
-        assert!(panel.targets.iter().all(|target| target.datasource == chosen), "{title}");
+    for dashboard in Dashboard::all() {
+        let (mut ids, mut titles) = (BTreeSet::new(), BTreeSet::new());
+        for panel in dashboard.everything() {
+            let at = format!("{}: {}", dashboard.name, panel.title);
+            assert!(ids.insert(panel.id), "{at}: id {} twice", panel.id);
+            let title = (panel.kind == "row", &panel.title);
+            assert!(titles.insert(title), "{at} twice");
+        }
+        for panel in dashboard.shown() {
+            let at = format!("{}: {}", dashboard.name, panel.title);
+            assert!(panel.description.ends_with('.'), "{at} has no description");
+            let defaults = &panel.field_config.as_ref().expect("a configuration").defaults;
+            assert!(UNITS.contains(&defaults.unit.as_str()), "{at}: unit {}", defaults.unit);
+            let steps = defaults.thresholds["steps"].as_array();
+            assert!(steps.is_some_and(|steps| !steps.is_empty()), "{at} has no thresholds");
+            assert_eq!(panel.datasource, Some(chosen()), "{at}");
+            assert!(!panel.targets.is_empty(), "{at} asks for nothing");
+            assert!(panel.targets.iter().all(|target| target.datasource == chosen()), "{at}");
+            let format = match panel.kind.as_str() {
+                kind @ ("heatmap" | "table") => kind,
+                _ => "time_series",
+            };
+            assert!(panel.targets.iter().all(|target| target.format == format), "{at}");
+        }
     }
 }
 
 fn panels_share_the_grid() {
     const COLUMNS: u32 = 24;
-    let dashboard = Dashboard::overview();
-    let mut taken = BTreeSet::new();
-    for panel in &dashboard.panels {
-        let Place { x, y, w, h } = panel.grid_pos;
-        assert!(w > 0 && h > 0 && x + w <= COLUMNS, "{} does not fit", panel.title);
-        for cell in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
-            assert!(taken.insert(cell), "{} lies on another", panel.title);
-        }
-    }
-}
-
-fn panels_show_what_the_variables_choose() {
-    // Requests are few: a watch lasts for minutes.
-    const LONG: [&str; 2] = ["Request duration", "15m"];
-    for panel in Dashboard::overview().shown() {
-        for target in &panel.targets {
-            let names = promql::names(&target.expr);
-            for range in &names.ranges {
-                let fits = range == "$__rate_interval" || [panel.title.as_str(), range] == LONG;
-                assert!(fits, "{}: a range of {range}", panel.title);
-            }
-            for selector in names.selectors.iter().filter(|s| s.metric != "ALERTS") {
-                let chosen = |label: &str| {
-                    let value = format!("${label}");
-                    let by = |m: &promql::Matcher| m.label == label && m.operator == "=~";
-                    selector.matchers.iter().any(|m| by(m) && m.value == value)
-                };
-                let metric = &selector.metric;
-                assert!(chosen("job"), "{}: {metric} of any job", panel.title);
-                let namespaced = kubetally::exposition::catalogue::ALL.iter().any(|declared| {
-                    declared.name == metric && declared.label_names().contains(&"namespace")
-                });
-                assert_eq!(namespaced, chosen("namespace"), "{}: {metric}", panel.title);
+    for dashboard in Dashboard::all() {
+        // A folded row has a grid of its own.
+        let folded = dashboard.panels.iter().map(|row| &row.panels);
+        for grid in folded.chain([&dashboard.panels]) {
+            let mut taken = BTreeSet::new();
+            for panel in grid {
+                let at = format!("{}: {}", dashboard.name, panel.title);
+                let Place { x, y, w, h } = panel.grid_pos;
+                assert!(w > 0 && h > 0 && x + w <= COLUMNS, "{at} does not fit");
+                for cell in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
+                    assert!(taken.insert(cell), "{at} lies on another");
+                }
             }
         }
     }
 }
 
-fn legends_name_labels_that_are_left() {
-    for panel in Dashboard::overview().shown() {
-        for Target { expr, legend_format, .. } in &panel.targets {
-            let grouping = promql::names(expr).grouping;
-            let labels = legend_format.split("{{").skip(1).map(|part| part.split("}}").next());
-            let named: BTreeSet<_> =
-                labels.flatten().map(|label| label.trim().to_owned()).collect();
-            let shown = |label: &&String| label.as_str() != "le";
-            let left: BTreeSet<_> = grouping.iter().filter(shown).cloned().collect();
-            assert_eq!(named, left, "{}: {expr}", panel.title);
+fn links_lead_to_dashboards() {
+    let all = Dashboard::all();
+    let titles: BTreeMap<_, _> =
+        all.iter().map(|dashboard| (dashboard.uid.as_str(), dashboard.title.as_str())).collect();
+    for dashboard in &all {
+        for panel in dashboard.shown() {
+            let values = panel.field_config.iter().flat_map(|config| &config.defaults.links);
+            for Link { title, url } in panel.links.iter().chain(values) {
+                let at = format!("{}: {}", dashboard.name, panel.title);
+                let parts = url.strip_prefix("/d/").and_then(|rest| rest.split_once('?'));
+                let (uid, carried) = parts.unwrap_or_else(|| panic!("{at}: {url}"));
+                let found = titles.get(uid).unwrap_or_else(|| panic!("{at}: {url} leads nowhere"));
+                assert_eq!(*found, format!("Kubetally / {title}"), "{at}");
+                assert_eq!(carried, "${__url_time_range}&${__all_variables}", "{at}");
+                assert_ne!(uid, dashboard.uid, "{at} leads to itself");
+            }
         }
     }
+    // From the symptoms that stand first.
+    let led: BTreeSet<_> =
+        all[2].shown().flat_map(|panel| &panel.links).map(|link| link.title.as_str()).collect();
+    let others: BTreeSet<_> = ["API and authentication", "Events", "Watches", "Workloads"].into();
+    assert_eq!(led, others);
 }

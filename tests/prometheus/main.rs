@@ -1,4 +1,4 @@
-//! What Prometheus and Grafana make of Kubetally: the dashboard, the alerts and the scrape
+//! What Prometheus and Grafana make of Kubetally: the dashboards, the alerts and the scrape
 //! configuration that are shipped, by themselves and with a real Prometheus that scrapes the demo;
 //! and what other readers of gzip make of a compressed scrape.
 //!
@@ -24,6 +24,8 @@ mod pods;
 mod process;
 mod promql;
 mod promtool;
+mod provision;
+mod queries;
 mod readers;
 mod runbooks;
 mod server;
@@ -36,7 +38,15 @@ type Test = fn();
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let files = [promql::TESTS, dashboard::TESTS, alerts::TESTS, runbooks::TESTS, names::TESTS];
+    let files = [
+        promql::TESTS,
+        dashboard::TESTS,
+        queries::TESTS,
+        provision::TESTS,
+        alerts::TESTS,
+        runbooks::TESTS,
+        names::TESTS,
+    ];
     let mut trials: Vec<_> = flat(&files)
         .map(|(name, test)| {
             Trial::test(name, move || {

@@ -1,10 +1,10 @@
-//! Everything that the dashboard, the rules and the runbooks name is declared in the catalogue:
+//! Everything that the dashboards, the rules and the runbooks name is declared in the catalogue:
 //! metrics, their labels, and the values of labels that have a fixed set of them.
 
 use std::collections::BTreeSet;
 
 use kubetally::{
-    exposition::catalogue::{self, Label, Type, Values},
+    exposition::catalogue::{self, Label, Metric, Type, Values},
     kinds,
 };
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub const TESTS: &[(&str, Test)] = &[
-    ("dashboard_names_what_is_declared", dashboard_names_what_is_declared),
+    ("dashboards_name_what_is_declared", dashboards_name_what_is_declared),
     ("rules_name_what_is_declared", rules_name_what_is_declared),
     ("runbooks_name_what_is_declared", runbooks_name_what_is_declared),
     ("undeclared_names_are_noticed", undeclared_names_are_noticed),
@@ -25,18 +25,21 @@ pub const TESTS: &[(&str, Test)] = &[
 
 /// The labels that Prometheus gives a target.
 const TARGET: [&str; 4] = ["cluster", "job", "instance", "pod"];
-/// What Prometheus makes itself, with its labels.
-const OWN: [(&str, &[&str]); 2] = [("up", &[]), ("ALERTS", &["alertname", "alertstate"])];
+/// What Prometheus makes itself, with its labels; of alerts, those that several of them have.
+const OWN: [(&str, &[&str]); 2] =
+    [("up", &[]), ("ALERTS", &["alertname", "alertstate", "severity", "namespace", "resource"])];
 
-fn dashboard_names_what_is_declared() {
-    let dashboard = Dashboard::overview();
-    let queries = dashboard.shown().flat_map(|panel| &panel.targets).map(|target| &target.expr);
-    queries.for_each(|expression| check(expression).unwrap_or_else(|wrong| panic!("{wrong}")));
-    for variable in &dashboard.templating.list[1..] {
-        let (selector, label) = label_values(&variable.definition);
-        // A label that is asked for is one that the series could be grouped by.
-        let expression = format!("sum by ({label}) ({selector})");
-        check(&expression).unwrap_or_else(|wrong| panic!("{wrong}"));
+fn dashboards_name_what_is_declared() {
+    for dashboard in Dashboard::all() {
+        for (at, expression) in dashboard.queries() {
+            check(expression).unwrap_or_else(|wrong| panic!("{at}: {wrong}"));
+        }
+        for variable in dashboard.queried() {
+            let (selector, label) = label_values(&variable.definition);
+            // A label that is asked for is one that the series could be grouped by.
+            let expression = format!("sum by ({label}) ({selector})");
+            check(&expression).unwrap_or_else(|wrong| panic!("{}: {wrong}", dashboard.name));
+        }
     }
 }
 
@@ -97,17 +100,23 @@ fn declared(selector: &Selector) -> Option<Vec<Label>> {
         let labels = selectors.iter().filter_map(declared).flatten();
         return Some(labels.filter(|label| grouping.contains(label.name)).collect());
     }
-    catalogue::ALL.iter().find_map(|metric| {
-        let suffix = selector.metric.strip_prefix(metric.name)?;
-        let mut labels = metric.labels.to_vec();
-        match (metric.kind, suffix) {
-            (Type::Histogram(_), "_bucket") => labels.push(any(&"le")),
-            (Type::Histogram(_), "_sum" | "_count") => {}
-            (Type::Gauge | Type::Counter, "") => {}
-            _ => return None,
+    let mut labels = family(&selector.metric)?.labels.to_vec();
+    if selector.metric.ends_with("_bucket") {
+        labels.push(any(&"le"));
+    }
+    Some(labels)
+}
+
+/// The declared family that the series of this name are of.
+pub fn family(series: &str) -> Option<&'static Metric> {
+    let family = catalogue::ALL.iter().find(|metric| {
+        let suffix = series.strip_prefix(metric.name);
+        match metric.kind {
+            Type::Histogram(_) => matches!(suffix, Some("_bucket" | "_sum" | "_count")),
+            Type::Gauge | Type::Counter => suffix == Some(""),
         }
-        Some(labels)
-    })
+    });
+    family.copied()
 }
 
 fn match_is_possible(matcher: &Matcher, labels: &[Label]) -> Result<(), String> {

@@ -15,7 +15,7 @@ COUNT := PATH="$(VALGRIND)/usr/bin:$$PATH"; tools=$(VALGRIND)/usr/libexec/valgri
   if [ -d "$$tools" ]; then export VALGRIND_LIB="$$tools"; fi; \
   cargo bench --profile measure --bench instructions
 
-.PHONY: help test fmt lint doc docs deny advisories bench microbench instructions instructions-write valgrind fuzz fuzz-build apiserver-assets kube-state-metrics conformance manifests prometheus-test ci
+.PHONY: help test fmt lint doc docs deny advisories bench microbench instructions instructions-write valgrind fuzz fuzz-build apiserver-assets kube-state-metrics conformance manifests dashboards prometheus-test ci
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -96,6 +96,9 @@ manifests: apiserver-assets ## Render the manifests
 	$(ASSETS)/kubectl kustomize deploy/base
 	$(ASSETS)/kubectl kustomize deploy/audit
 	$(ASSETS)/kubectl kustomize dashboards
+
+dashboards: ## Read the dashboards by Grafana's own types
+	cd tests/dashboards && GOTOOLCHAIN=local go run . ../../dashboards/*.json
 
 prometheus-test: ## Test dashboards, alerts and scrape with a real Prometheus and other readers
 	tests/debian/fetch $(PROMETHEUS) prometheus prometheus promtool

@@ -1,6 +1,7 @@
 //! The dashboards as files: that they have the shape which Grafana, its dashboard linter and their
 //! readers want. The rules of the linter (github.com/grafana/dashboard-linter) are held here and in
-//! `queries`, but for those that `dashboards/.lint` excludes with a reason.
+//! `queries`, but for those that `dashboards/.lint` excludes with a reason; whether Grafana knows
+//! every field, `tests/dashboards` says.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -6,11 +6,13 @@ pub mod deflate;
 pub mod detail;
 pub mod gzip;
 pub mod pieces;
+pub mod readings;
 mod writer;
 
 use bytes::Bytes;
 use catalogue::{ALL, Metric};
 use pieces::{Detail, Pieces};
+use readings::{Reading, Readings};
 use writer::{label_value, number};
 
 /// Whoever has samples to show. Called once a scrape; must not block on I/O.
@@ -99,6 +101,8 @@ pub struct Exposition {
     families: Vec<Family>,
     wanted: Wanted,
     details: Vec<Detail>,
+    /// Whether values are asked for, and no text.
+    reading: bool,
 }
 
 /// What a scrape asks for; nothing asked for is everything.
@@ -131,6 +135,8 @@ impl Wanted {
 struct Family {
     wanted: bool,
     samples: Vec<u8>,
+    /// The same, where values are asked for and no text.
+    readings: Vec<Reading>,
     /// How much of it went into `_other`, where it has a capped label.
     overflow: Option<u64>,
 }
@@ -148,10 +154,18 @@ impl Exposition {
         let family = |metric: &&Metric| Family {
             wanted: wanted.has_tally(metric.name),
             samples: Vec::new(),
+            readings: Vec::new(),
             overflow: None,
         };
         let families = ALL.iter().map(family).collect();
-        Self { format, families, wanted, details: Vec::new() }
+        Self { format, families, wanted, details: Vec::new(), reading: false }
+    }
+
+    /// An empty scrape of these families that keeps their values and writes no text.
+    #[must_use]
+    pub fn reading(metrics: &[&'static Metric]) -> Self {
+        let names: Vec<_> = metrics.iter().map(|metric| metric.name.to_owned()).collect();
+        Self { reading: true, ..Self::new(Format::Text, &names) }
     }
 
     /// Adds the per-object series of a resource.
@@ -166,9 +180,15 @@ impl Exposition {
     /// Adds a sample of a gauge or counter. `labels` are the values, in the order in which the
     /// metric declares its labels.
     pub fn sample(&mut self, metric: &'static Metric, labels: &[&str], value: impl Into<Value>) {
-        let Some(out) = self.buffer(metric, labels) else {
+        let reading = self.reading;
+        let Some(family) = self.family(metric, labels) else {
             return;
         };
+        if reading {
+            family.readings.push(Reading::sample(labels, value.into()));
+            return;
+        }
+        let out = &mut family.samples;
         write_name(out, metric, "", labels, None);
         number(out, value.into());
         out.push(b'\n');
@@ -184,10 +204,15 @@ impl Exposition {
         sum: f64,
         count: u64,
     ) {
-        let format = self.format;
-        let Some(out) = self.buffer(metric, labels) else {
+        let (format, reading) = (self.format, self.reading);
+        let Some(family) = self.family(metric, labels) else {
             return;
         };
+        if reading {
+            family.readings.push(Reading::histogram(labels, buckets, sum, count));
+            return;
+        }
+        let out = &mut family.samples;
         let bounds = metric.kind.buckets().iter().copied().chain([f64::INFINITY]);
         for (bound, n) in bounds.zip(buckets.iter().copied().chain([count])) {
             write_name(out, metric, "_bucket", labels, Some((bound, format)));
@@ -205,6 +230,12 @@ impl Exposition {
     /// parts of one family.
     pub fn overflow(&mut self, metric: &'static Metric, n: u64) {
         *self.families[metric.index].overflow.get_or_insert(0) += n;
+    }
+
+    /// The values, where those are what was asked for.
+    #[must_use]
+    pub fn readings(self) -> Readings {
+        Readings::new(self.families.into_iter().map(|family| family.readings))
     }
 
     /// The whole text at once.
@@ -243,12 +274,12 @@ impl Exposition {
         out.extend_from_slice(format!("# HELP {name} {help}\n# TYPE {name} {kind}\n").as_bytes());
     }
 
-    /// The buffer of a wanted family; `None` for any other, and for values that do not fit the
-    /// labels, of which a wrong series would be worse than none.
-    fn buffer(&mut self, metric: &'static Metric, labels: &[&str]) -> Option<&mut Vec<u8>> {
+    /// A wanted family; `None` for any other, and for values that do not fit the labels, of which
+    /// a wrong series would be worse than none.
+    fn family(&mut self, metric: &'static Metric, labels: &[&str]) -> Option<&mut Family> {
         debug_assert_eq!(metric.labels.len(), labels.len(), "{}", metric.name);
         let family = &mut self.families[metric.index];
-        (family.wanted && metric.labels.len() == labels.len()).then_some(&mut family.samples)
+        (family.wanted && metric.labels.len() == labels.len()).then_some(family)
     }
 }
 

@@ -27,6 +27,7 @@ pub mod rules;
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -47,6 +48,18 @@ pub struct Access {
     username: Mutex<Option<String>>,
 }
 
+/// What is missing, by resource and namespace.
+pub type AllMissing = BTreeMap<(String, Option<String>), Missing>;
+
+/// Rights that are missing in one place, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Where they can be added, such as `a ClusterRole`.
+    pub role: String,
+    /// The rules to add, each as one line of YAML.
+    pub rules: Vec<String>,
+}
+
 impl Access {
     /// Of these rights nothing is known yet.
     #[must_use]
@@ -54,9 +67,9 @@ impl Access {
         Self { matrix: Mutex::new(Matrix::new(needed)), username: Mutex::default() }
     }
 
-    /// What is missing, in words with the rule to add, by resource and namespace.
+    /// What is missing, with the rule to add.
     #[must_use]
-    pub fn missing(&self) -> BTreeMap<(String, Option<String>), String> {
+    pub fn missing(&self) -> AllMissing {
         let matrix = self.matrix();
         let mut missing: BTreeMap<_, Vec<&Permission>> = BTreeMap::new();
         for permission in matrix.missing() {
@@ -64,12 +77,12 @@ impl Access {
             missing.entry(of).or_default().push(permission);
         }
         let told = missing.into_iter().map(|(of, permissions)| {
-            let rules: Vec<_> = rbac::rules(permissions).iter().map(Rule::to_string).collect();
+            let rules = rbac::rules(permissions).iter().map(Rule::to_string).collect();
             let role = match &of.1 {
                 Some(namespace) => format!("a Role in {namespace}"),
                 None => "a ClusterRole".into(),
             };
-            (of, format!("missing in {role}: {}", rules.join(", ")))
+            (of, Missing { role, rules })
         });
         told.collect()
     }
@@ -84,6 +97,12 @@ impl Access {
         let changed = *known != username;
         *known = username;
         changed
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "missing in {}: {}", self.role, self.rules.join(", "))
     }
 }
 
@@ -144,7 +163,7 @@ mod tests {
         let missing = access.missing();
         assert_eq!(missing.len(), 1);
         assert_eq!(
-            missing[&("pods".to_owned(), Some("shop".to_owned()))],
+            missing[&("pods".to_owned(), Some("shop".to_owned()))].to_string(),
             "missing in a Role in shop: \
              {apiGroups: [\"\"], resources: [pods], verbs: [list, watch]}"
         );

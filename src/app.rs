@@ -3,6 +3,7 @@
 mod audit;
 mod credentials;
 mod probes;
+mod serving;
 
 use std::{
     future::Future,
@@ -41,11 +42,7 @@ use crate::{
             CONFIG_LAST_RELOAD_SUCCESSFUL, CONFIG_RELOADS_TOTAL,
         },
     },
-    http::{
-        self, Limits, Router,
-        health::{Check, Health},
-        scrape::Scrapes,
-    },
+    http::{Limits, health::Check},
     logging::Level,
     probe::{self, prober::Candidate},
     rbac,
@@ -158,14 +155,6 @@ struct Process {
     ended: Mutex<Option<&'static str>>,
 }
 
-/// Health, as the board, the rights and the process tell it.
-struct Checks {
-    board: Arc<Board>,
-    access: Arc<Access>,
-    probes: Arc<probe::board::Board>,
-    process: Arc<Process>,
-}
-
 impl Daemon {
     /// Listens first, then watches: liveness does not wait for the API server.
     ///
@@ -213,7 +202,7 @@ impl Daemon {
         daemon.probe(settings, &candidates)?;
         daemon.fly(settings.canary.clone());
         collectors.extend(receiving.map(|receiving| daemon.receive(receiving)));
-        daemon.serve(listener, collectors);
+        daemon.serve(listener, collectors, settings.http.page);
         Ok(daemon)
     }
 
@@ -300,29 +289,6 @@ impl Daemon {
                 () = credentials::reload(&client, &telemetry, &notices, &proofs) => {}
                 () = stopping.wait() => {}
             }
-        });
-    }
-
-    fn serve(&mut self, listener: TcpListener, mut collectors: Vec<Arc<dyn Collect>>) {
-        collectors.push(Arc::clone(&self.board) as Arc<dyn Collect>);
-        collectors.push(Arc::clone(&self.access) as Arc<dyn Collect>);
-        collectors.push(Arc::clone(&self.probes) as Arc<dyn Collect>);
-        collectors.push(Arc::clone(&self.client) as Arc<dyn Collect>);
-        collectors.push(Arc::clone(&self.process) as Arc<dyn Collect>);
-        collectors.push(Arc::new(self.telemetry.clone()));
-        let health = Checks {
-            board: Arc::clone(&self.board),
-            access: Arc::clone(&self.access),
-            probes: Arc::clone(&self.probes),
-            process: Arc::clone(&self.process),
-        };
-        let router = Arc::new(Router {
-            scrapes: Scrapes::new(collectors, self.telemetry.clone()),
-            health: Arc::new(health),
-        });
-        let limits = self.limits.subscribe();
-        self.spawn("the listener", |stopping| {
-            http::serve(listener, router, limits, stopping.wait())
         });
     }
 
@@ -442,21 +408,6 @@ const fn limits(settings: &Settings) -> Limits {
     }
 }
 
-impl Health for Checks {
-    fn live(&self) -> Result<(), String> {
-        match *self.process.ended.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(name) => Err(format!("{name} has ended")),
-            None => Ok(()),
-        }
-    }
-
-    fn ready(&self) -> Vec<Check> {
-        let mut checks = self.board.checks(&self.access.missing());
-        checks.extend(self.probes.checks());
-        checks
-    }
-}
-
 impl Collect for Process {
     fn collect(&self, out: &mut Exposition) {
         out.sample(&BUILD_INFO, &[env!("CARGO_PKG_VERSION"), REVISION], 1_u64);
@@ -473,20 +424,4 @@ impl Collect for Process {
 fn unix_now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_task_that_ended_ends_liveness() {
-        let process = Arc::<Process>::default();
-        let access = Arc::new(Access::new(Vec::new()));
-        let (board, probes) = (Arc::default(), Arc::default());
-        let checks = Checks { board, access, probes, process: Arc::clone(&process) };
-        assert_eq!(checks.live(), Ok(()));
-        *process.ended.lock().expect("no panic") = Some("a watcher");
-        assert_eq!(checks.live(), Err("a watcher has ended".into()));
-    }
 }

@@ -28,6 +28,7 @@ Examples:
   kubetally rbac | kubectl apply -f -    grant the rights that the settings need, and no other
 
 What it shows, once it runs:
+  http://localhost:8080/                 a page about all of it, for people
   http://localhost:8080/metrics          for Prometheus; `kubetally metrics` explains each metric
   http://localhost:8080/readyz?verbose   what is watched, what is not, and why
   http://localhost:8080/livez            whether the daemon is alive
@@ -269,6 +270,9 @@ pub struct Flags {
     /// How long a scraper may take nothing of an answer [default: 30s]
     #[arg(help_heading = "Serving", long, value_name = "TIME")]
     pub write_timeout: Option<String>,
+    /// Whether / is a page about all of it, for people: true or false [default: true]
+    #[arg(help_heading = "Serving", long, value_name = "BOOL")]
+    pub page: Option<String>,
     /// auto, text or json [default: auto: text on a terminal]
     #[arg(help_heading = "Logs", long, value_name = "FORMAT")]
     pub log_format: Option<String>,
@@ -325,6 +329,7 @@ impl Flags {
             ("http.drain", &self.drain),
             ("http.max_connections", &self.max_connections),
             ("http.write_timeout", &self.write_timeout),
+            ("http.page", &self.page),
             ("cluster.kubeconfig", &self.kubeconfig),
             ("cluster.context", &self.context),
             ("cluster.require", &require),

@@ -178,9 +178,9 @@ fn announce(daemon: &Daemon) {
     let url = format!("http://{}", daemon.address);
     println!(
         "
+  the page   {url}/
   metrics    {url}/metrics
   readiness  {url}/readyz?verbose
-  overview   {url}/
 
 Deployments roll, containers crash and are killed for want of memory, pods fit nowhere or are
 evicted, jobs finish, events repeat. The token rotates every minute. Secrets are forbidden on

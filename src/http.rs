@@ -1,7 +1,7 @@
-//! The daemon's own HTTP side: listeners with their limits; /metrics, /livez, /readyz and a page that
-//! links to them.
+//! The daemon's own HTTP side: listeners with their limits; /metrics, /livez, /readyz and the page.
 
 pub mod health;
+pub mod page;
 pub mod scrape;
 
 use std::{convert::Infallible, error::Error, future::Future, io, sync::Arc, time::Duration};
@@ -12,13 +12,14 @@ use http::{
     Method, Request, Response, StatusCode,
     header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS},
 };
-use http_body_util::{Either, Full};
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::{GracefulShutdown, Watcher},
 };
-use scrape::{Scrapes, Written};
+use page::Pages;
+use scrape::Scrapes;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -44,7 +45,7 @@ pub struct Limits {
 }
 
 /// A body that is whole, or one that is written while it is read.
-pub type Body = Either<Full<Bytes>, Written>;
+pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// The largest request head.
 const HEAD: usize = 16 * 1024;
@@ -70,6 +71,8 @@ pub struct Router {
     pub scrapes: Scrapes,
     /// Liveness and readiness.
     pub health: Arc<dyn Health>,
+    /// The page, where it is wanted.
+    pub page: Option<Arc<Pages>>,
 }
 
 /// Serves until `shutdown`, then lets what is under way end within the drain time. A change of the
@@ -161,7 +164,8 @@ impl Serve for Router {
 impl Router {
     fn route(&self, request: &Request<Incoming>) -> Response<Body> {
         let path = request.uri().path();
-        if !["/", "/metrics", "/livez", "/readyz"].contains(&path) {
+        let page = self.page.as_ref().filter(|_| Pages::has(path));
+        if page.is_none() && !["/metrics", "/livez", "/readyz"].contains(&path) {
             return text(StatusCode::NOT_FOUND, "not found; try /metrics, /livez, /readyz\n");
         }
         if ![Method::GET, Method::HEAD].contains(request.method()) {
@@ -170,11 +174,11 @@ impl Router {
             return response;
         }
         let query = request.uri().query().unwrap_or_default();
-        match path {
-            "/metrics" => self.scrapes.answer(request.headers(), query),
-            "/livez" => health::livez(self.health.as_ref()),
-            "/readyz" => health::readyz(self.health.as_ref(), query),
-            _ => index(),
+        match (path, page) {
+            (_, Some(page)) => page.answer(path, request.headers()),
+            ("/livez", None) => health::livez(self.health.as_ref()),
+            ("/readyz", None) => health::readyz(self.health.as_ref(), query),
+            (_, None) => self.scrapes.answer(request.headers(), query),
         }
     }
 }
@@ -189,7 +193,7 @@ fn respond(
     content_type: &'static str,
     body: impl Into<Bytes>,
 ) -> Response<Body> {
-    respond_with(status, content_type, Either::Left(Full::new(body.into())))
+    respond_with(status, content_type, Full::new(body.into()).boxed_unsync())
 }
 
 fn respond_with(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
@@ -203,8 +207,4 @@ fn respond_with(status: StatusCode, content_type: &'static str, body: Body) -> R
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
     );
     response
-}
-
-fn index() -> Response<Body> {
-    respond(StatusCode::OK, "text/html; charset=utf-8", include_str!("http/assets/index.html"))
 }

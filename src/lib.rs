@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Data goes one way: nothing downstream calls back upstream. `wire`, `kinds`, `watch::machine`,
-//! `watch::backoff`, `store`, `exposition`, `rbac` and what decides in `access` are pure: no
+//! `watch::backoff`, `store`, `exposition`, `page`, `rbac` and what decides in `access` are pure: no
 //! sockets, files or clocks; time and randomness come in as arguments.
 //!
 //! Beside the watches `access` asks who we are and what we may, `probe` asks the API servers how
@@ -35,6 +35,7 @@ pub mod http;
 pub mod kinds;
 mod label;
 pub mod logging;
+pub mod page;
 pub mod probe;
 pub mod rbac;
 pub mod shard;

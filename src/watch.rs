@@ -13,6 +13,9 @@ pub mod trouble;
 
 use crate::label::label;
 
+/// What stands in the words on a watch that has failed, between why and when it is tried again.
+pub const NEXT_TRY: &str = "; next try in";
+
 label! {
     /// Why a watch ended.
     pub enum EndCause {

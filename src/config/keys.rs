@@ -89,6 +89,13 @@ pub static KEYS: &[Key] = &[
     )
     .live(),
     key(
+        "http.page",
+        "--page",
+        "true",
+        "true or false",
+        "Whether / is a page about all of it, for people.",
+    ),
+    key(
         "cluster.kubeconfig",
         "--kubeconfig",
         "",

@@ -57,6 +57,8 @@ pub struct Http {
     pub max_connections: usize,
     /// How long a reader may take nothing of an answer.
     pub write_timeout: Duration,
+    /// Whether there is a page for people.
+    pub page: bool,
 }
 
 /// Where the API server is and who we are.
@@ -174,6 +176,7 @@ impl Settings {
                 drain: read.time("http.drain", 0..=300)?,
                 max_connections: read.number("http.max_connections", 1..=10_000)?,
                 write_timeout: read.time("http.write_timeout", 1..=600)?,
+                page: read.parsed("http.page", |text| text.parse().ok())?,
             },
             cluster: Cluster {
                 kubeconfig: raw.get("cluster.kubeconfig").map(|written| (&written.text).into()),

@@ -38,6 +38,7 @@ fn another(key: &str) -> &'static str {
         "http.listen" => "[::1]:9090",
         "http.drain" | "http.write_timeout" => "1m30s",
         "http.max_connections" | "shard.count" | "watch.page_size" => "7",
+        "http.page" => "false",
         "audit.listen" => "[::1]:8443",
         "audit.certificate" | "audit.key" | "audit.token_file" | "audit.client_ca" => "/etc/a.pem",
         "cluster.kubeconfig" => "/etc/kube \"config\"",
@@ -183,6 +184,7 @@ fn the_help_of_a_flag_tells_the_default_of_its_setting() {
 #[case::namespace_path("watch.namespaces", "../secrets")]
 #[case::cap("caps.nodes", "100001")]
 #[case::boolean("cluster.require", "yes")]
+#[case::page("http.page", "off")]
 #[case::format("log.format", "xml")]
 #[case::level("log.level", "inof")]
 #[case::directive("log.level", "info,kubetally=loud")]

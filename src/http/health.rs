@@ -2,6 +2,8 @@
 
 use http::{Response, StatusCode};
 
+use crate::access::AllMissing;
+
 /// Whoever knows how the daemon is.
 pub trait Health: Send + Sync {
     /// Whether the process does its work, whatever the API server does.
@@ -12,6 +14,9 @@ pub trait Health: Send + Sync {
 
     /// One check for each thing that is watched.
     fn ready(&self) -> Vec<Check>;
+
+    /// The rights that are missing.
+    fn missing(&self) -> AllMissing;
 }
 
 /// The state of one thing that is watched.
@@ -19,6 +24,8 @@ pub trait Health: Send + Sync {
 pub struct Check {
     /// What it is.
     pub name: String,
+    /// The resource, where it is one that is watched.
+    pub resource: Option<String>,
     /// How it is.
     pub verdict: Verdict,
     /// For people: why.

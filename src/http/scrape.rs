@@ -12,7 +12,7 @@ use http::{
     HeaderMap, HeaderName, Response, StatusCode,
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, VARY},
 };
-use http_body_util::Either;
+use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
 use tokio::time::Instant;
 
@@ -56,7 +56,8 @@ impl Scrapes {
             // So small that its length can be told.
             true => super::respond(StatusCode::OK, format.content_type(), written.whole()),
             false => {
-                super::respond_with(StatusCode::OK, format.content_type(), Either::Right(written))
+                let written = written.boxed_unsync();
+                super::respond_with(StatusCode::OK, format.content_type(), written)
             }
         };
         let headers = response.headers_mut();

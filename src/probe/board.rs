@@ -42,7 +42,7 @@ impl Board {
             let verdict = if *up == Some(false) { Verdict::Excused } else { Verdict::Ready };
             let Client { endpoint, .. } = &**client;
             let name = format!("probe of {} ({})", endpoint.name, endpoint.url);
-            Check { name, verdict, detail: detail.clone() }
+            Check { name, resource: None, verdict, detail: detail.clone() }
         };
         self.0.iter().map(check).collect()
     }

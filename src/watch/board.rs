@@ -1,15 +1,13 @@
 //! The state of every watcher, for readiness and for the gauges of a scrape.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicI64, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
 use super::{Activity, Denial};
 use crate::{
+    access::{AllMissing, Missing},
     exposition::{
         Collect, Exposition,
         catalogue::{
@@ -55,15 +53,14 @@ impl Board {
         row
     }
 
-    /// One check for each watcher; with the rights that are missing, in words by resource and
-    /// namespace.
+    /// One check for each watcher, with the rights that are missing.
     #[must_use]
-    pub fn checks(&self, missing: &BTreeMap<(String, Option<String>), String>) -> Vec<Check> {
+    pub fn checks(&self, missing: &AllMissing) -> Vec<Check> {
         let missing = |row: &Row| {
             // Mostly nothing is, and then nothing is looked for.
             let of =
                 (!missing.is_empty()).then(|| (row.resource.to_string(), row.namespace.clone()));
-            missing.get(&of?).map(String::as_str)
+            missing.get(&of?)
         };
         self.0.iter().map(|row| row.check(missing(row))).collect()
     }
@@ -124,7 +121,7 @@ impl Row {
         self.last[activity as usize].store(now, Ordering::Relaxed);
     }
 
-    fn check(&self, missing: Option<&str>) -> Check {
+    fn check(&self, missing: Option<&Missing>) -> Check {
         let name = match &self.namespace {
             Some(namespace) => format!("{} in {namespace}", self.resource),
             None => self.resource.to_string(),
@@ -138,7 +135,7 @@ impl Row {
         if let Some(missing) = missing {
             detail = format!("{detail}; {missing}");
         }
-        Check { name, verdict, detail }
+        Check { name, resource: Some(self.resource.to_string()), verdict, detail }
     }
 
     fn detail(&self) -> MutexGuard<'_, String> {
@@ -175,7 +172,7 @@ mod tests {
     fn what_cannot_be_watched_is_excused() {
         let mut board = Board::default();
         let row = board.add("pods", None);
-        let verdict = || board.checks(&BTreeMap::new())[0].verdict;
+        let verdict = || board.checks(&AllMissing::new())[0].verdict;
         assert_eq!(verdict(), Verdict::NotReady);
         row.set(false, false, Some(Denial::Forbidden));
         assert_eq!(verdict(), Verdict::Excused);
@@ -205,8 +202,9 @@ mod tests {
             board.add("pods", Some(namespace.into())).describe("watching");
         }
         let of = ("pods".to_owned(), Some("shop".to_owned()));
-        let checks = board.checks(&BTreeMap::from([(of, "missing: x".to_owned())]));
+        let missing = Missing { role: "a Role in shop".into(), rules: vec!["x".into()] };
+        let checks = board.checks(&AllMissing::from([(of, missing)]));
         let details: Vec<_> = checks.iter().map(|check| check.detail.as_str()).collect();
-        assert_eq!(details, ["watching; missing: x", "watching"]);
+        assert_eq!(details, ["watching; missing in a Role in shop: x", "watching"]);
     }
 }

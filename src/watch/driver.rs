@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Denial, EndCause, SyncMode,
+    Denial, EndCause, NEXT_TRY, SyncMode,
     alarm::Alarm,
     board::Row,
     listing::Listing,
@@ -333,7 +333,7 @@ impl Watcher {
         let wait = machine.deadline().saturating_sub(epoch.elapsed());
         if !machine.connected() {
             let wait = wait.as_secs_f32();
-            parts.row.describe(format!("{message}; next try in {wait:.0} s"));
+            parts.row.describe(format!("{message}{NEXT_TRY} {wait:.0} s"));
         }
         match trouble.failed(&format!("{kind:?}"), epoch.elapsed()) {
             None => {}

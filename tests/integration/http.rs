@@ -7,6 +7,7 @@ use std::{
 
 use flate2::read::GzDecoder;
 use kubetally::{
+    access::AllMissing,
     exposition::{Collect, Exposition, catalogue::NAMESPACE_OBJECTS},
     http::{
         Limits, Router,
@@ -54,10 +55,15 @@ impl Health for Told {
     fn ready(&self) -> Vec<Check> {
         let check = |(name, verdict): &(&str, Verdict)| Check {
             name: (*name).into(),
+            resource: None,
             verdict: *verdict,
             detail: format!("{name} is told"),
         };
         self.checks.iter().map(check).collect()
+    }
+
+    fn missing(&self) -> AllMissing {
+        AllMissing::new()
     }
 }
 
@@ -76,7 +82,7 @@ impl Server {
         let collectors: Vec<Arc<dyn Collect>> =
             vec![Arc::new(Filler(size)), Arc::new(telemetry.clone())];
         let scrapes = Scrapes::new(collectors, telemetry);
-        let router = Arc::new(Router { scrapes, health: Arc::new(health) });
+        let router = Arc::new(Router { scrapes, health: Arc::new(health), page: None });
         let shutdown = Shutdown::default();
         let limits = watch::Sender::new(limits).subscribe();
         let stopping = shutdown.stopping().wait();
@@ -97,7 +103,7 @@ impl Server {
 }
 
 #[rstest]
-#[case("GET", "/", 200, "text/html; charset=utf-8", "/readyz?verbose")]
+#[case("GET", "/", 404, "text/plain; charset=utf-8", "not found; try /metrics")]
 #[case(
     "GET",
     "/metrics",

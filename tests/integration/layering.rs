@@ -24,6 +24,18 @@ const PURE: &[(&str, &[&str])] = &[
     ),
     ("watch::machine", &["api::", "watch::", "watch::backoff"]),
     ("watch::backoff", &[]),
+    (
+        "page",
+        &[
+            "access::",
+            "api::",
+            "exposition",
+            "http::health",
+            "kinds::pod",
+            "store::tally",
+            "watch::",
+        ],
+    ),
     ("rbac", &["api::", "config::probe", "config::settings"]),
     ("access::matrix", &["access::rules", "api::", "rbac"]),
     ("access::pace", &["watch::backoff"]),

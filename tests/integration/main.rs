@@ -36,6 +36,8 @@ mod mixin;
 /// Any history against a naive API server.
 mod model;
 mod oracle;
+/// The page on real sockets: what it says, its updates, their cap and their end.
+mod page;
 /// What is asked beside the watches: probes, the canary, the server's clock.
 mod probes;
 /// The simulated server says what a real one says.

@@ -15,7 +15,7 @@ COUNT := PATH="$(VALGRIND)/usr/bin:$$PATH"; tools=$(VALGRIND)/usr/libexec/valgri
   if [ -d "$$tools" ]; then export VALGRIND_LIB="$$tools"; fi; \
   cargo bench --profile measure --bench instructions
 
-.PHONY: help test fmt lint doc docs deny advisories bench microbench instructions instructions-write valgrind fuzz fuzz-build apiserver-assets kube-state-metrics conformance manifests dashboards prometheus-test ci
+.PHONY: help test fmt lint doc docs deny advisories bench microbench instructions instructions-write valgrind fuzz fuzz-build apiserver-assets kube-state-metrics conformance manifests dashboards prometheus-test page-test ci
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -104,6 +104,9 @@ prometheus-test: ## Test dashboards, alerts and scrape with a real Prometheus an
 	tests/debian/fetch $(PROMETHEUS) prometheus prometheus promtool
 	PATH="$(PROMETHEUS)/usr/bin:$$PATH" KUBETALLY_REQUIRE=prometheus,promtool,go \
 	  cargo test --test prometheus
+
+page-test: ## Test the page in a headless Chromium; pictures of it are in target/page then
+	tests/page/run
 
 ci: ## Run all that a change has to pass
 	.ci/run

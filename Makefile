@@ -15,7 +15,7 @@ COUNT := PATH="$(VALGRIND)/usr/bin:$$PATH"; tools=$(VALGRIND)/usr/libexec/valgri
   if [ -d "$$tools" ]; then export VALGRIND_LIB="$$tools"; fi; \
   cargo bench --profile measure --bench instructions
 
-.PHONY: help test fmt lint doc docs deny advisories bench microbench instructions instructions-write valgrind fuzz fuzz-build apiserver-assets kube-state-metrics conformance manifests dashboards prometheus-test page-test ci
+.PHONY: help test fmt lint doc docs deny advisories bench microbench instructions instructions-write valgrind fuzz fuzz-build apiserver-assets kube-state-metrics helm prometheus-operator conformance manifests dashboards prometheus-test page-test ci
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -34,10 +34,10 @@ lint: ## Check format and lints; a warning is an error
 doc: ## Check and build the documentation of the crate
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
 
-docs: ## Write anew what is generated: pages, the role and the dashboards
+docs: ## Write anew what is generated: pages, roles, wrapped rules, dashboards
 	cargo run --quiet -- metrics --format markdown >docs/metrics.md
 	cargo run --quiet -- config --format markdown >docs/configuration.md
-	cargo run --quiet -- rbac >deploy/base/rbac.yaml
+	deploy/generate cargo run --quiet --
 	cargo run --quiet --example dashboards
 
 deny: $(DENY) ## Check what comes in with the dependencies, but for advisories
@@ -89,13 +89,17 @@ apiserver-assets: ## Build etcd, kube-apiserver and kubectl
 kube-state-metrics: ## Build the kube-state-metrics to compare with
 	tests/kube-state-metrics/build $(ASSETS)
 
-conformance: apiserver-assets kube-state-metrics ## Test against a real API server and kube-state-metrics
+helm: ## Build the Helm that tests the chart
+	tests/helm/build $(ASSETS)
+
+prometheus-operator: ## Get the Prometheus Operator's definitions of its resources
+	tests/prometheus-operator/build $(ASSETS)
+
+conformance: apiserver-assets kube-state-metrics helm prometheus-operator ## Test against a real API server and kube-state-metrics
 	KUBEBUILDER_ASSETS=$(ASSETS) cargo test --test conformance
 
 manifests: apiserver-assets ## Render the manifests
-	$(ASSETS)/kubectl kustomize deploy/base
-	$(ASSETS)/kubectl kustomize deploy/audit
-	$(ASSETS)/kubectl kustomize dashboards
+	for folder in deploy/base deploy/overlays/* dashboards; do $(ASSETS)/kubectl kustomize $$folder || exit 1; done
 
 dashboards: ## Read the dashboards by Grafana's own types
 	cd tests/dashboards && GOTOOLCHAIN=local go run . ../../dashboards/*.json

@@ -17,38 +17,18 @@ use crate::{
     suite::{Shared, Suite, kubetally, tests},
 };
 
-tests![the_audit_overlay_is_taken, what_other_clients_suffer];
+tests![what_other_clients_suffer];
 
 /// The name by which the shipped kubeconfig verifies the receiver, and its port.
 const SERVICE: &str = "kubetally-audit.kubetally.svc";
+/// What is for the API server's machine.
+const SHIPPED: &str = "deploy/components/audit";
 const TOKEN: &str = "a-token-of-the-audit-webhook";
-
-async fn the_audit_overlay_is_taken(suite: &Suite) {
-    let (shared, api) = suite.fresh().await;
-    deploy::apply_folder(shared, "audit");
-    let again = deploy::apply_folder(shared, "audit");
-    let changed: Vec<_> = again.lines().filter(|line| !line.ends_with(" unchanged")).collect();
-    assert!(changed.is_empty(), "applied again it changes {changed:?}");
-    let deployment = api.list("/apis/apps/v1/namespaces/kubetally/deployments/kubetally").await;
-    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-    let service = api.list("/api/v1/namespaces/kubetally/services/kubetally-audit").await;
-    let target = &service["spec"]["ports"][0]["targetPort"];
-    let ports = container["ports"].as_array().expect("ports");
-    assert!(ports.iter().any(|port| port["name"] == *target), "{ports:?}");
-    // The command line of the container is one that Kubetally takes.
-    let args = container["args"].as_array().expect("arguments");
-    let args: Vec<_> = args.iter().map(|arg| arg.as_str().expect("text")).collect();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kubetally"));
-    let checked = command.args(["config", "--check"]).args(&args[1..]).output().expect("it runs");
-    assert!(checked.status.success(), "{checked:?}");
-    // Other tests find the base as it is.
-    deploy::apply(shared);
-}
 
 /// The folder of the API server's side: the shipped files, and what stands beside them.
 fn files(cluster: &Cluster, port: u16) -> PathBuf {
     let shipped = |name: &str| {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/audit").join(name);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(SHIPPED).join(name);
         std::fs::read_to_string(path).expect("a file that is shipped")
     };
     let dir = cluster.dir().join("audit");

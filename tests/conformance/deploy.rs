@@ -1,48 +1,33 @@
-//! What `deploy/base` asks for is what Kubetally needs, and a real API server takes it.
+//! A real API server takes what is shipped under `deploy/`, and the pods that come of it; what is
+//! granted is what Kubetally needs.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use kubetally::{
     api::Verb,
     config::Sources,
     kinds::{Resource, TABLE},
-    rbac::VERBS,
+    rbac::{self, Account, VERBS},
 };
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Completion;
 use serde_json::{Value, json};
 
 use crate::{
     api::{Api, Call},
+    render::{folder, kustomize, only, settings},
     suite::{Shared, Suite, tests},
 };
 
-tests![the_base_is_taken, the_role_allows_what_is_watched_and_nothing_else];
+tests![
+    every_folder_is_taken,
+    the_operators_folder_is_taken,
+    a_folder_as_the_docs_have_it,
+    a_pod_that_asks_for_more_is_refused,
+    the_role_allows_what_is_watched_and_nothing_else,
+];
 
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:kubetally:kubetally";
-
-/// The tests that need no API server.
-pub fn manifests() -> Vec<Trial> {
-    vec![
-        Trial::test("the_role_is_for_what_is_watched", role_is_for_what_is_watched),
-        Trial::test("the_image_is_of_this_version", image_is_of_this_version),
-        Trial::test("the_overlay_lets_the_canary_fly", overlay_lets_the_canary_fly),
-    ]
-}
-
-/// A folder of manifests.
-fn folder(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)
-}
-
-/// A manifest's objects.
-fn objects(file: &str) -> Vec<Value> {
-    objects_in("base", file)
-}
-
-fn objects_in(name: &str, file: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(folder(name).join(file)).expect("a manifest");
-    serde_saphyr::from_multiple(&text).expect("YAML")
-}
+const PODS: &str = "/api/v1/namespaces/kubetally/pods";
 
 /// What is watched where no setting says otherwise.
 fn watched() -> Vec<Arc<Resource>> {
@@ -50,91 +35,162 @@ fn watched() -> Vec<Arc<Resource>> {
     settings.watch.resources.iter().map(|watched| Arc::clone(&watched.resource)).collect()
 }
 
-fn strings(list: &Value) -> impl Iterator<Item = &str> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str)
-}
-
-fn role_is_for_what_is_watched() -> Result<(), Failed> {
-    let objects = objects("rbac.yaml");
-    let role = objects.iter().find(|object| object["kind"] == "ClusterRole").expect("a role");
-    let mut granted = BTreeSet::new();
-    for rule in role["rules"].as_array().expect("rules") {
-        assert_eq!(strings(&rule["verbs"]).collect::<Vec<_>>(), VERBS.map(Verb::as_str));
-        for group in strings(&rule["apiGroups"]) {
-            granted.extend(strings(&rule["resources"]).map(|resource| (group, resource)));
-        }
-    }
-    let watched = watched();
-    let watched = watched.iter().map(|kind| (kind.group(), kind.plural()));
-    assert_eq!(granted, watched.collect());
-    Ok(())
-}
-
-fn image_is_of_this_version() -> Result<(), Failed> {
-    let objects = objects("deployment.yaml");
-    let image = &objects[0]["spec"]["template"]["spec"]["containers"][0]["image"];
-    assert_eq!(*image, format!("kubetally:{}", env!("CARGO_PKG_VERSION")));
-    Ok(())
-}
-
-/// What the patch sets is the canary of the Lease that the role is for.
-fn overlay_lets_the_canary_fly() -> Result<(), Failed> {
-    let patch = objects_in("overlays/canary", "deployment.yaml");
-    let env = &patch[0]["spec"]["template"]["spec"]["containers"][0]["env"];
-    let variable = |entry: &Value| {
-        let text = |field: &str| entry[field].as_str().expect("text").to_owned();
-        (text("name"), text("value"))
-    };
-    let environment = env.as_array().expect("variables").iter().map(variable).collect();
-    let settings = Sources { environment, ..Sources::default() }.load().expect("right").settings;
-    let canary = settings.canary.expect("a canary");
-    let role = &objects_in("overlays/canary", "rbac.yaml")[0];
-    assert_eq!(role["metadata"]["namespace"], canary.namespace);
-    assert_eq!(role["rules"][0]["resourceNames"], json!([canary.lease]));
-    assert_eq!(
-        objects_in("overlays/canary", "namespace.yaml")[0]["metadata"]["name"],
-        canary.namespace
-    );
-    Ok(())
-}
-
 /// Applies the base, as a user does.
 pub fn apply(shared: &Shared) -> String {
     apply_folder(shared, "base")
 }
 
-/// Applies a folder of manifests.
+/// Applies a folder of manifests; a warning of the API server's is a failure.
 pub fn apply_folder(shared: &Shared, name: &str) -> String {
     let folder = folder(name);
-    let folder = folder.to_str().expect("UTF-8");
-    shared.cluster.kubectl(shared.server.port, &["apply", "--validate=strict", "-k", folder])
+    kubectl(shared, &["apply", "--validate=strict", "-k", folder.to_str().expect("UTF-8")])
 }
 
-async fn the_base_is_taken(suite: &Suite) {
+/// What there is of a folder, with resourceVersions.
+fn get_folder(shared: &Shared, name: &str) -> String {
+    kubectl(shared, &["get", "-o", "yaml", "-k", folder(name).to_str().expect("UTF-8")])
+}
+
+fn kubectl(shared: &Shared, args: &[&str]) -> String {
+    let strictly = [&["--warnings-as-errors"], args].concat();
+    shared.cluster.kubectl(shared.server.port, &strictly)
+}
+
+/// Applies objects as Helm and `kubectl apply --server-side` do, for real or not.
+pub fn apply_objects(shared: &Shared, objects: &[&Value], flags: &[&str]) -> String {
+    let file = shared.cluster.dir().join("objects.json");
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+    std::fs::write(&file, list.to_string()).expect("a file");
+    let file = file.to_str().expect("UTF-8");
+    let server_side = ["apply", "--server-side", "--force-conflicts", "-f", file];
+    kubectl(shared, &[&server_side, flags].concat())
+}
+
+/// Teaches the API server the resources of the Prometheus Operator, where they are at hand.
+///
+/// # Errors
+/// The reason for which they are not.
+pub fn operator_resources(suite: &Suite, shared: &Shared) -> Result<(), Completion> {
+    let file = suite.assets.program("prometheus-operator.yaml");
+    if !file.is_file() {
+        return Err(Completion::ignored_with(format!(
+            "{} is not there; tests/prometheus-operator/build makes it",
+            file.display()
+        )));
+    }
+    let file = file.to_str().expect("UTF-8");
+    kubectl(shared, &["apply", "--server-side", "-f", file]);
+    kubectl(shared, &["wait", "--for=condition=Established", "-f", file]);
+    Ok(())
+}
+
+async fn every_folder_is_taken(suite: &Suite) {
+    for name in ["base", "overlays/namespaced", "overlays/detail", "overlays/canary"] {
+        is_taken(suite, name, 2).await;
+    }
+    // With the Secret.
+    is_taken(suite, "overlays/audit", 3).await;
+}
+
+async fn the_operators_folder_is_taken(suite: &Suite) -> Result<(), Completion> {
+    let (shared, _) = suite.fresh().await;
+    operator_resources(suite, shared)?;
+    is_taken(suite, "overlays/operator", 2).await;
+    Ok(())
+}
+
+/// The API server takes a folder, tried and for real, and a pod of it, with this many volumes; and
+/// Kubetally takes the settings.
+async fn is_taken(suite: &Suite, name: &str, volumes: usize) {
+    let (shared, api) = suite.fresh().await;
+    let objects = kustomize(&suite.assets, &folder(name));
+    let dir = tempfile::tempdir().expect("a folder");
+    settings(&objects, dir.path());
+    fits(&objects);
+    // What is in a namespace needs it, even to be tried.
+    let namespaces = objects.iter().filter(|object| object["kind"] == "Namespace");
+    apply_objects(shared, &namespaces.collect::<Vec<_>>(), &[]);
+    apply_objects(shared, &objects.iter().collect::<Vec<_>>(), &["--dry-run=server"]);
+    apply_folder(shared, name);
+    let applied = get_folder(shared, name);
+    apply_folder(shared, name);
+    assert_eq!(get_folder(shared, name), applied, "{name}: applied again it changes something");
+    let made = api.must(Call::create(PODS, pod(&objects))).await;
+    let mounted = made["spec"]["volumes"].as_array().expect("volumes");
+    assert_eq!(mounted.len(), volumes, "{name}: no token but our own is mounted: {mounted:?}");
+    // Other tests find the base as it is.
+    apply(shared);
+}
+
+/// What `docs/install.md` shows, with settings and the rights for them.
+async fn a_folder_as_the_docs_have_it(suite: &Suite) {
+    let page = include_str!("../../docs/install.md");
+    let (_, block) = page.split_once("```yaml\n").expect("a block");
+    let (block, _) = block.split_once("```").expect("its end");
+    let dir = tempfile::tempdir().expect("a folder");
+    let own = dir.path().join("own");
+    std::fs::create_dir(&own).expect("a folder");
+    std::os::unix::fs::symlink(env!("CARGO_MANIFEST_DIR"), dir.path().join("kubetally"))
+        .expect("a link");
+    let write = |name: &str, text: &str| std::fs::write(own.join(name), text).expect("a file");
+    write("kustomization.yaml", block);
+    write("kubetally.toml", "canary.namespace = \"shop\"\n[detail]\nresources = [\"pods\"]\n");
+    let file = Some(own.join("kubetally.toml"));
+    let loaded = Sources { file, ..Sources::default() }.load().expect("settings");
+    let needed = rbac::needed(&loaded.settings);
+    let account = Account { name: "kubetally".into(), namespace: "kubetally".into() };
+    write("rbac.yaml", &rbac::manifest(&needed, &account));
+
+    let objects = kustomize(&suite.assets, &own);
+    fits(&objects);
+    let settings = settings(&objects, dir.path()).settings;
+    assert!(settings.audit.is_some() && settings.canary.is_some());
+    assert_eq!(needed, rbac::needed(&settings));
+    assert!(objects.iter().any(|object| object["kind"] == "ServiceMonitor"));
+    let image = &pod(&objects)["spec"]["containers"][0]["image"];
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(*image, format!("registry.example.com/kubetally:{version}"));
+}
+
+/// The pod that a Deployment would make.
+pub fn pod(objects: &[Value]) -> Value {
+    let template = &only(objects, "Deployment")["spec"]["template"];
+    json!({"metadata": {"name": "kubetally"}, "spec": template["spec"]})
+}
+
+/// Services, policies and what is mounted are of what is there.
+pub fn fits(objects: &[Value]) {
+    let template = &only(objects, "Deployment")["spec"]["template"];
+    let container = &template["spec"]["containers"][0];
+    let labels = template["metadata"]["labels"].as_object().expect("labels");
+    let ports = container["ports"].as_array().expect("ports");
+    let named = |name: &Value| ports.iter().any(|port| port["name"] == *name);
+    for object in objects {
+        let spec = &object["spec"];
+        let selector = match object["kind"].as_str().expect("a kind") {
+            "Service" => &spec["selector"],
+            "NetworkPolicy" => &spec["podSelector"]["matchLabels"],
+            "PodDisruptionBudget" => &spec["selector"]["matchLabels"],
+            _ => continue,
+        };
+        let selector = selector.as_object().expect("a selector");
+        let selects = selector.iter().all(|(name, value)| labels.get(name) == Some(value));
+        assert!(selects && !selector.is_empty(), "it selects no pod of ours: {object}");
+        let opened = spec["ingress"][0]["ports"].as_array().into_iter().flatten();
+        let served = spec["ports"].as_array().into_iter().flatten();
+        let ports = opened.map(|port| &port["port"]).chain(served.map(|port| &port["targetPort"]));
+        ports.for_each(|port| assert!(named(port), "there is no such port: {object}"));
+    }
+}
+
+/// The API server lets the shipped pod in, and would refuse one that asks for more.
+async fn a_pod_that_asks_for_more_is_refused(suite: &Suite) {
     let (shared, api) = suite.fresh().await;
     apply(shared);
-    let again = apply(shared);
-    let changed: Vec<_> = again.lines().filter(|line| !line.ends_with(" unchanged")).collect();
-    assert!(changed.is_empty(), "applied again it changes {changed:?}");
-
-    let namespace = api.list("/api/v1/namespaces/kubetally").await;
-    assert_eq!(namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted");
-    let deployment = api.list("/apis/apps/v1/namespaces/kubetally/deployments/kubetally").await;
-    let template = &deployment["spec"]["template"];
-    let service = api.list("/api/v1/namespaces/kubetally/services/kubetally").await;
-    assert_eq!(service["spec"]["selector"], template["metadata"]["labels"]);
-    let target = &service["spec"]["ports"][0]["targetPort"];
-    assert_eq!(*target, template["spec"]["containers"][0]["ports"][0]["name"]);
-
-    // The API server lets such a pod in, and would refuse one that asks for more.
-    let mut pod = json!({"metadata": {"name": "kubetally"}, "spec": template["spec"]});
-    let path = "/api/v1/namespaces/kubetally/pods";
-    let made = api.must(Call::create(path, pod.clone())).await;
-    let volumes = made["spec"]["volumes"].as_array().expect("volumes");
-    assert_eq!(volumes.len(), 1, "only our own token is mounted: {volumes:?}");
-    pod["metadata"]["name"] = json!("greedy");
-    pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
-    let refused = api.send(&Call::create(path, pod)).await.expect("an answer");
+    let mut greedy = pod(&kustomize(&suite.assets, &folder("base")));
+    let security = &mut greedy["spec"]["containers"][0]["securityContext"];
+    security["allowPrivilegeEscalation"] = json!(true);
+    let refused = api.send(&Call::create(PODS, greedy)).await.expect("an answer");
     assert_eq!(refused.status, 403, "{}", refused.text());
     assert!(refused.text().contains("PodSecurity"), "{}", refused.text());
 }

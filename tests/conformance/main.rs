@@ -11,6 +11,7 @@ mod alike;
 mod api;
 mod audit;
 mod bench;
+mod chart;
 mod cluster;
 mod counting;
 #[path = "../support/daemon.rs"]
@@ -30,6 +31,7 @@ mod process;
 mod proxy;
 mod recount;
 mod reference;
+mod render;
 mod rights;
 mod scale;
 mod shards;
@@ -46,9 +48,9 @@ fn main() -> ExitCode {
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(1);
-    let mut trials = deploy::manifests();
     let against = [
         deploy::TESTS,
+        chart::TESTS,
         access::TESTS,
         rights::TESTS,
         trust::TESTS,
@@ -64,23 +66,31 @@ fn main() -> ExitCode {
         audit::TESTS,
         failures::TESTS,
     ];
-    match Assets::find() {
+    let trials: Vec<_> = match Assets::find() {
         Some(Ok(assets)) => {
             let suite = Arc::new(Suite::new(assets));
-            trials.extend(trials_of(&against, |name, test| {
+            let trial = |name, test| {
                 let suite = Arc::clone(&suite);
                 Trial::ignorable_test(name, move || Ok(suite.run(test)))
-            }));
+            };
+            trials_of(&against, trial).collect()
         }
-        Some(Err(missing)) => trials.extend(trials_of(&against, |name, _| {
-            let missing = missing.clone();
-            Trial::test(name, move || Err(missing.into()))
-        })),
-        None => trials.extend(trials_of(&against, |name, _| {
+        Some(Err(missing)) => {
+            let trial = |name, _| {
+                let missing = missing.clone();
+                Trial::test(name, move || Err(missing.into()))
+            };
+            trials_of(&against, trial).collect()
+        }
+        None => {
             let reason = format!("{VARIABLE} is not set: there is no API server to test against");
-            Trial::ignorable_test(name, move || Ok(Completion::ignored_with(reason)))
-        })),
-    }
+            let trial = |name, _| {
+                let reason = reason.clone();
+                Trial::ignorable_test(name, move || Ok(Completion::ignored_with(reason)))
+            };
+            trials_of(&against, trial).collect()
+        }
+    };
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

@@ -38,6 +38,13 @@ impl Outcome for () {
     }
 }
 
+/// Of a test that may find that it cannot run.
+impl Outcome for Result<(), Completion> {
+    fn completion(self) -> Completion {
+        self.err().unwrap_or(Completion::Completed)
+    }
+}
+
 /// Of a test that this machine may not let run.
 impl Outcome for Completion {
     fn completion(self) -> Completion {

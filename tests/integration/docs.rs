@@ -8,7 +8,6 @@ use crate::binary::{ended, kubetally};
 #[rstest]
 #[case("docs/metrics.md", &["metrics", "--format", "markdown"])]
 #[case("docs/configuration.md", &["config", "--format", "markdown"])]
-#[case("deploy/base/rbac.yaml", &["rbac"])]
 fn a_page_is_what_its_command_prints(#[case] page: &str, #[case] arguments: &[&str]) {
     let printed = ended(&mut kubetally(arguments)).stdout;
     let written = read(page);

@@ -11,6 +11,8 @@ mod check;
 mod cli;
 /// The daemon as a process, for as long as a test needs it.
 mod daemon;
+/// What is shipped under `deploy/` fits the binary, and its parts fit each other.
+mod deploy;
 /// A series an object, as kube-state-metrics has it.
 mod detail;
 /// The pages under `docs/` say what the binary does.

@@ -15,7 +15,7 @@ COUNT := PATH="$(VALGRIND)/usr/bin:$$PATH"; tools=$(VALGRIND)/usr/libexec/valgri
   if [ -d "$$tools" ]; then export VALGRIND_LIB="$$tools"; fi; \
   cargo bench --profile measure --bench instructions
 
-.PHONY: help test fmt lint doc docs deny advisories bench microbench instructions instructions-write valgrind fuzz fuzz-build apiserver-assets kube-state-metrics helm prometheus-operator conformance manifests dashboards prometheus-test page-test ci
+.PHONY: help test fmt lint doc docs deny advisories bench microbench instructions instructions-write valgrind fuzz fuzz-build apiserver-assets kube-state-metrics helm prometheus-operator conformance manifests dashboards image image-test prometheus-test page-test ci
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -103,6 +103,13 @@ manifests: apiserver-assets ## Render the manifests
 
 dashboards: ## Read the dashboards by Grafana's own types
 	cd tests/dashboards && GOTOOLCHAIN=local go run . ../../dashboards/*.json
+
+image: ## Build the image with Buildah
+	deploy/image target/image
+
+image-test: ## Build the image and look whether it is what it should be
+	tests/debian/install musl-gcc=musl-tools buildah=buildah
+	tests/image/run
 
 prometheus-test: ## Test dashboards, alerts and scrape with a real Prometheus and other readers
 	tests/debian/fetch $(PROMETHEUS) prometheus prometheus promtool

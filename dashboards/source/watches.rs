@@ -13,7 +13,7 @@ pub fn dashboard() -> Dashboard {
         title: "Watches",
         about: "Whether everything is watched and how fresh it is; how lists and watches begin, \
                 end and begin anew.",
-        rows: vec![fresh(), open(), lags(), lists(), stream(), canary()],
+        rows: vec![fresh(), open(), lags(), lists(), stream(), shards(), canary()],
     }
 }
 
@@ -91,8 +91,9 @@ fn open() -> Row {
     row("By resource", [
         table(
             "Resources",
-            "Each resource: whether its watch is open and its first list complete, how long the \
-             API server has been silent on it, and how many objects are held.",
+            "Each resource: whether the API server has it, whether its watch is open and its first \
+             list complete, how long the API server has been silent on it, and how many objects \
+             are held.",
         )
         .size(12, 9)
         .whole()
@@ -105,14 +106,17 @@ fn open() -> Row {
         )
         .query("", "sum by (resource) (kubetally_objects{@})")
         .query("", "sum by (resource) (increase(kubetally_watch_relists_total{@}[$__range]))")
+        .query("", "min by (resource) (kubetally_watch_served{@})")
         .columns(&[
             ("resource", "Resource"),
+            ("Value #F", "Served"),
             ("Value #A", "Open"),
             ("Value #B", "Listed"),
             ("Value #C", "Silent for"),
             ("Value #D", "Objects"),
             ("Value #E", "Listed again"),
         ])
+        .said("Served", &OPEN)
         .said("Open", &OPEN)
         .said("Listed", &OPEN)
         .of("Silent for", &[("unit", json!("s"))]),
@@ -251,6 +255,34 @@ fn stream() -> Row {
                 "{{resource}}",
                 "histogram_quantile(0.99, sum by (le, resource) \
                  (rate(kubetally_watch_apply_duration_seconds_bucket{@}[$__rate_interval])))",
+            ),
+        ],
+    )
+}
+
+fn shards() -> Row {
+    folded(
+        "Shards, where there are several",
+        [
+            stat("Shards missing", "How many of those that share the objects do not answer.")
+                .size(4, 8)
+                .unit("none")
+                .steps("green", &[(1.0, "red")])
+                .query(
+                    "missing",
+                    "max(kubetally_shard_count{@}) - count(kubetally_shard_index{@})",
+                ),
+            graph(
+                "Another shard's objects",
+                "Objects a second that came though they are another shard's: of an API server that \
+             can choose by shard only events do.",
+            )
+            .size(20, 8)
+            .unit("cps")
+            .query(
+                "{{resource}}",
+                "sum by (resource) \
+             (rate(kubetally_watch_foreign_objects_total{@}[$__rate_interval]))",
             ),
         ],
     )

@@ -7,6 +7,7 @@ mod measure;
 mod program;
 mod requests;
 mod server;
+mod shards;
 mod table;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -36,6 +37,9 @@ struct Arguments {
     /// How many pods are changed, one after the other, to measure what a change costs
     #[arg(long, default_value_t = 5_000)]
     changes: u32,
+    /// Of how many pods one shard of three is measured; 0 is not at all
+    #[arg(long, default_value_t = 20_000)]
+    sharded: u32,
     /// For how many minutes requests are counted; 0 is not at all
     #[arg(long, default_value_t = 4)]
     minutes: u64,
@@ -63,6 +67,9 @@ pub fn run() -> ExitCode {
         let table = runtime.block_on(bench(&assets, &arguments, *pods));
         println!("{table}");
     }
+    if arguments.sharded > 0 {
+        println!("{}", runtime.block_on(shards::measure(&assets, &arguments)));
+    }
     if arguments.minutes > 0 {
         println!("{}", runtime.block_on(requests(&assets, &arguments)));
     }
@@ -87,7 +94,7 @@ async fn bench(assets: &Assets, arguments: &Arguments, pods: u32) -> Table {
     let programs = Programs { kubetally: arguments.kubetally.clone(), assets: assets.clone() };
     for kind in [Kind::KubeStateMetrics, Kind::Tallies, Kind::Details] {
         let began = Instant::now();
-        let Some(program) = programs.start(kind, &kubeconfig) else {
+        let Some(program) = programs.start(kind, &kubeconfig, &[]) else {
             eprintln!("there is no {kind} on PATH or in {VARIABLE}: it is not measured");
             continue;
         };

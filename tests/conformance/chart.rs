@@ -24,11 +24,12 @@ tests![
 ];
 
 /// Folders below `deploy/` and the chart's values for the same.
-const ALIKE: [(&str, Option<&str>); 6] = [
+const ALIKE: [(&str, Option<&str>); 7] = [
     ("base", None),
     ("overlays/namespaced", Some("namespaced")),
     ("overlays/detail", Some("detail")),
     ("overlays/canary", Some("canary")),
+    ("overlays/sharded", Some("sharded")),
     ("overlays/operator", Some("operator")),
     ("overlays/audit", Some("audit")),
 ];
@@ -143,7 +144,7 @@ async fn helm_grants_what_is_needed(suite: &Suite) -> Result<(), Completion> {
 }
 
 /// Wrong values, and what the refusal names.
-const WRONG: [(&str, &str); 12] = [
+const WRONG: [(&str, &str); 14] = [
     ("replicas=2", "replicas"),
     ("settings.wach.resources={pods}", "wach"),
     ("settings.watch.resource={pods}", "resource"),
@@ -153,6 +154,8 @@ const WRONG: [(&str, &str); 12] = [
     ("settings.watch.timeout=5", "timeout"),
     ("settings.detail.resources={events}", "detail"),
     ("settings.http.listen=0.0.0.0:80", "listen"),
+    ("settings.shard.count=2", "index"),
+    ("settings.shard.index=0", "index"),
     ("image.digest=latest", "digest"),
     ("image.pullPolicy=Sometimes", "pullPolicy"),
     ("audit.enabled=yes-please", "enabled"),

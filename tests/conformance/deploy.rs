@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{Api, Call},
-    render::{folder, kustomize, only, settings},
+    render::{folder, kustomize, settings, workload},
     suite::{Shared, Suite, tests},
 };
 
@@ -85,7 +85,9 @@ pub fn operator_resources(suite: &Suite, shared: &Shared) -> Result<(), Completi
 }
 
 async fn every_folder_is_taken(suite: &Suite) {
-    for name in ["base", "overlays/namespaced", "overlays/detail", "overlays/canary"] {
+    for name in
+        ["base", "overlays/namespaced", "overlays/detail", "overlays/canary", "overlays/sharded"]
+    {
         is_taken(suite, name, 2).await;
     }
     // With the Secret.
@@ -154,13 +156,13 @@ async fn a_folder_as_the_docs_have_it(suite: &Suite) {
 
 /// The pod that a Deployment would make.
 pub fn pod(objects: &[Value]) -> Value {
-    let template = &only(objects, "Deployment")["spec"]["template"];
+    let template = &workload(objects)["spec"]["template"];
     json!({"metadata": {"name": "kubetally"}, "spec": template["spec"]})
 }
 
 /// Services, policies and what is mounted are of what is there.
 pub fn fits(objects: &[Value]) {
-    let template = &only(objects, "Deployment")["spec"]["template"];
+    let template = &workload(objects)["spec"]["template"];
     let container = &template["spec"]["containers"][0];
     let labels = template["metadata"]["labels"].as_object().expect("labels");
     let ports = container["ports"].as_array().expect("ports");

@@ -4,9 +4,13 @@
 mod clock;
 
 use std::{
+    io,
     net::SocketAddr,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,7 +18,7 @@ pub use clock::Clock;
 use rustls::ServerConfig;
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, copy, copy_bidirectional, split},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, split},
     net::{TcpListener, TcpStream},
     sync::watch,
     time::timeout,
@@ -28,6 +32,8 @@ pub struct Proxy {
     /// Where it listens.
     pub port: u16,
     way: watch::Sender<Way>,
+    /// The bytes that came from the API server.
+    passed: Arc<AtomicU64>,
 }
 
 /// What becomes of bytes and of whoever connects.
@@ -51,8 +57,14 @@ impl Proxy {
         let port = listener.local_addr().expect("an address").port();
         let way = watch::Sender::new(Way::Open);
         let seen = way.subscribe();
-        tokio::spawn(accept(listener, to, seen));
-        Self { port, way }
+        let passed = Arc::<AtomicU64>::default();
+        tokio::spawn(accept(listener, to, seen, Arc::clone(&passed)));
+        Self { port, way, passed }
+    }
+
+    /// How many bytes came from the API server so far.
+    pub fn passed(&self) -> u64 {
+        self.passed.load(Ordering::Relaxed)
     }
 
     /// Cuts all connections, and each new one, until it is mended.
@@ -71,11 +83,18 @@ impl Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, to: u16, mut way: watch::Receiver<Way>) {
+async fn accept(
+    listener: TcpListener,
+    to: u16,
+    mut way: watch::Receiver<Way>,
+    passed: Arc<AtomicU64>,
+) {
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(tokio::spawn(pass(stream, to, way.clone()))),
+                Ok((stream, _)) => {
+                    drop(tokio::spawn(pass(stream, to, way.clone(), Arc::clone(&passed))));
+                }
                 Err(_) => return,
             },
             true = turned(&mut way, true) => {
@@ -110,10 +129,19 @@ fn listen(listener: &TcpListener, backlog: i32) {
     SockRef::from(listener).listen(backlog).expect("it listens");
 }
 
-async fn pass(mut from: TcpStream, to: u16, mut way: watch::Receiver<Way>) {
+async fn pass(mut from: TcpStream, to: u16, mut way: watch::Receiver<Way>, passed: Arc<AtomicU64>) {
     let through = async {
         let mut to = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], to))).await?;
-        copy_bidirectional(&mut from, &mut to).await
+        let (mut from_client, to_client) = from.split();
+        let (from_server, mut to_server) = to.split();
+        let answers = relay(from_server, to_client, |bytes| {
+            passed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        });
+        let requests = async {
+            copy(&mut from_client, &mut to_server).await?;
+            to_server.shutdown().await
+        };
+        tokio::try_join!(answers, requests)
     };
     let mut through = pin!(through);
     loop {
@@ -126,6 +154,23 @@ async fn pass(mut from: TcpStream, to: u16, mut way: watch::Receiver<Way>) {
             _ = &mut through, if now == Way::Open => return,
             changed = way.changed() => if changed.is_err() { return },
         }
+    }
+}
+
+/// Passes on what comes, to its end, and shows it on the way.
+async fn relay(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut saw: impl FnMut(&[u8]),
+) -> io::Result<()> {
+    let mut bytes = vec![0; 65_536];
+    loop {
+        let n = from.read(&mut bytes).await?;
+        if n == 0 {
+            return to.shutdown().await;
+        }
+        saw(&bytes[..n]);
+        to.write_all(&bytes[..n]).await?;
     }
 }
 
@@ -189,20 +234,10 @@ async fn pass_recorded(
     record: &Sent,
 ) -> Result<(), String> {
     let client = acceptor.accept(from).await.map_err(|error| error.to_string())?;
-    let (mut from_client, mut to_client) = split(client);
-    let (mut from_server, mut to_server) = split(to.connect().await?);
+    let (mut from_client, to_client) = split(client);
+    let (from_server, mut to_server) = split(to.connect().await?);
     let number = record.begin();
-    let answers = async {
-        let mut bytes = vec![0; 65_536];
-        loop {
-            let n = from_server.read(&mut bytes).await?;
-            if n == 0 {
-                return to_client.shutdown().await;
-            }
-            record.add(number, &bytes[..n]);
-            to_client.write_all(&bytes[..n]).await?;
-        }
-    };
+    let answers = relay(from_server, to_client, |bytes| record.add(number, bytes));
     tokio::select! {
         ended = answers => ended.map_err(|error| error.to_string()),
         ended = copy(&mut from_client, &mut to_server) => {

@@ -60,14 +60,21 @@ pub fn settings(objects: &[Value], dir: &Path) -> Loaded {
     let file = dir.join("kubetally.toml");
     let text = only(objects, "ConfigMap")["data"]["kubetally.toml"].as_str().expect("settings");
     std::fs::write(&file, text).expect("a file");
-    let pod = &only(objects, "Deployment")["spec"]["template"]["spec"];
+    let pod = &workload(objects)["spec"]["template"]["spec"];
     let env = pod["containers"][0]["env"].as_array().expect("variables");
     let text = |of: &Value| of.as_str().expect("text").to_owned();
-    let variables = env.iter().map(|entry| (text(&entry["name"]), text(&entry["value"])));
+    let given = env.iter().filter(|entry| entry["valueFrom"].is_null());
+    let variables = given.map(|entry| (text(&entry["name"]), text(&entry["value"])));
     // It names the file where the pod has it.
     let environment = variables.filter(|(name, _)| name != "KUBETALLY__CONFIG").collect();
     let sources = Sources { file: Some(file), environment, flags: Vec::new() };
     sources.load().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What makes the pods: a Deployment, or, where there are several, a StatefulSet.
+pub fn workload(objects: &[Value]) -> &Value {
+    let kind = |kind: &str| objects.iter().any(|object| object["kind"] == kind);
+    only(objects, if kind("StatefulSet") { "StatefulSet" } else { "Deployment" })
 }
 
 /// A right as a role grants it: the role's namespace, group, resource, name, verb.

@@ -37,7 +37,14 @@ fn strings(list: &Value) -> Vec<&str> {
 
 #[rstest]
 fn rights_are_those_of_the_settings_beside_them(
-    #[values("base", "overlays/namespaced", "overlays/detail", "overlays/canary")] folder: &str,
+    #[values(
+        "base",
+        "overlays/namespaced",
+        "overlays/detail",
+        "overlays/canary",
+        "overlays/sharded"
+    )]
+    folder: &str,
 ) {
     let settings = path(folder).join("kubetally.toml").display().to_string();
     let printed = ended(&mut kubetally(&["rbac", "--config", &settings])).stdout;
@@ -54,7 +61,7 @@ fn every_folder_of_settings_has_its_test() {
         .map(|entry| entry.expect("an entry"))
         .filter(|entry| entry.path().join("kubetally.toml").is_file())
         .map(|entry| entry.file_name().into_string().expect("UTF-8"));
-    let expected = ["namespaced", "detail", "canary"].map(str::to_owned);
+    let expected = ["namespaced", "detail", "canary", "sharded"].map(str::to_owned);
     assert_eq!(with_settings.collect::<BTreeSet<_>>(), expected.into());
 }
 
@@ -80,6 +87,7 @@ fn the_docs_name_folders_and_files_that_there_are() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = fs::read_dir(root.join("docs")).expect("a folder");
     let docs = docs.map(|entry| entry.expect("an entry").path());
+    let docs = docs.filter(|path| path.extension().is_some_and(|ending| ending == "md"));
     let roots = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "deploy/chart/README.md"];
     let mut named = 0;
     for page in docs.chain(roots.map(|name| root.join(name))) {

@@ -92,6 +92,8 @@ const EMPTY: &[(&str, &str)] = &[
     ("api: Deprecated APIs", "there is no audit webhook"),
     ("api: What the webhook sent", "there is no audit webhook"),
     ("watches: Time to open a watch, p99", "no watch is opened after the first scrape"),
+    ("watches: Shards missing", "one has everything"),
+    ("watches: Another shard's objects", "one has everything"),
     ("watches: There and back", "the canary is off"),
     ("watches: Not back", "the canary is off"),
     ("workloads: Why they wait", "containers wait for a moment only"),

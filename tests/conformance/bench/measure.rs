@@ -93,8 +93,8 @@ async fn text(program: &mut Program, path: &str) -> String {
     got.map(|(body, _)| String::from_utf8_lossy(&body).into_owned()).unwrap_or_default()
 }
 
-/// Waits for what a scrape shows.
-async fn until(program: &mut Program, path: &str, holds: impl Fn(&str) -> bool) {
+/// Waits for what a path shows.
+pub async fn until(program: &mut Program, path: &str, holds: impl Fn(&str) -> bool) {
     let end = Instant::now() + DEADLINE;
     let mut ticks = interval(program.kind.patience());
     loop {
@@ -135,7 +135,7 @@ async fn until_shown(program: &mut Program, change: &Change) {
 }
 
 /// Waits until it has used next to no CPU for half a second.
-async fn until_idle(program: &Program) {
+pub async fn until_idle(program: &Program) {
     let (window, little) = (Duration::from_millis(500), Duration::from_millis(10));
     let end = Instant::now() + DEADLINE;
     let mut ticks = interval(window);
@@ -206,7 +206,7 @@ async fn until_notified(program: &mut Program, n: f64) {
 }
 
 /// The CPU for one change, of those that come one after the other while nobody scrapes.
-async fn change(program: &Program, cluster: &Cluster, fleet: &mut Fleet, n: u32) -> Duration {
+pub async fn change(program: &Program, cluster: &Cluster, fleet: &mut Fleet, n: u32) -> Duration {
     until_idle(program).await;
     let before = program.cpu();
     let mut ticks = interval(PACE);

@@ -67,8 +67,8 @@ pub struct Program {
 }
 
 impl Programs {
-    /// Starts one, if it is there; it may not serve yet.
-    pub fn start(&self, kind: Kind, kubeconfig: &Path) -> Option<Program> {
+    /// Starts one, if it is there, with these flags more; it may not serve yet.
+    pub fn start(&self, kind: Kind, kubeconfig: &Path, flags: &[&str]) -> Option<Program> {
         let address = free();
         let mut command = match kind {
             Kind::KubeStateMetrics => {
@@ -88,7 +88,7 @@ impl Programs {
                 command
             }
         };
-        let process = Process::start(command.arg("--kubeconfig").arg(kubeconfig));
+        let process = Process::start(command.arg("--kubeconfig").arg(kubeconfig).args(flags));
         Some(Program { kind, process, address })
     }
 

@@ -15,7 +15,6 @@ pub mod latency;
 pub mod past;
 pub mod recent;
 pub mod sections;
-pub mod words;
 
 use html::Html;
 use past::Past;

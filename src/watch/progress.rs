@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::words::number;
+
 /// A list that is quicker than this may end before it is known how many objects there are.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often its progress is logged.
@@ -69,30 +71,16 @@ impl Progress {
 impl std::fmt::Display for Progress {
     /// `41,200 of about 100,000`; a list that has more than was expected is not half done.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let listed = grouped(self.listed);
+        let listed = number(self.listed);
         match self.expected.filter(|expected| *expected >= self.listed) {
-            Some(expected) => write!(f, "{listed} of about {}", grouped(expected)),
+            Some(expected) => write!(f, "{listed} of about {}", number(expected)),
             None => write!(f, "{listed} so far"),
         }
     }
 }
 
-/// With a comma between thousands.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
 
     use super::*;
 
@@ -104,16 +92,6 @@ mod tests {
         fn add(&mut self, objects: u64) {
             (0..objects).for_each(|_| self.count());
         }
-    }
-
-    #[rstest]
-    #[case(0, "0")]
-    #[case(999, "999")]
-    #[case(1_000, "1,000")]
-    #[case(41_200, "41,200")]
-    #[case(1_234_567, "1,234,567")]
-    fn thousands(#[case] n: u64, #[case] text: &str) {
-        assert_eq!(grouped(n), text);
     }
 
     #[test]

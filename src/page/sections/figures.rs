@@ -9,12 +9,8 @@ use crate::{
         },
         readings::Readings,
     },
-    page::{
-        Moment,
-        html::Html,
-        past::SPAN,
-        words::{latency, number},
-    },
+    page::{Moment, html::Html, past::SPAN},
+    words::{latency, number},
 };
 
 /// The condition of a node that is well.

@@ -9,8 +9,8 @@ use crate::{
     page::{
         Moment,
         html::{Cell, Html},
-        words::{date, when},
     },
+    words::{date, when},
 };
 
 /// Who we are, and the times of what proves it; all times are in seconds since 1970.

@@ -8,9 +8,9 @@ use crate::{
     page::{
         Moment, ROWS,
         html::{Cell, Html},
-        words::number,
     },
     store::tally::OTHER,
+    words::number,
 };
 
 /// What is held, by namespace.

@@ -11,8 +11,8 @@ use crate::{
     page::{
         Moment, ROWS,
         html::{Cell, Html},
-        words::{many, number, percent},
     },
+    words::{many, number, percent},
 };
 
 /// All pods.

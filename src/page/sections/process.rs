@@ -4,11 +4,8 @@ use crate::{
     exposition::catalogue::{
         BUILD_INFO, PROCESS_RESIDENT_MEMORY_BYTES, PROCESS_START_TIME_SECONDS,
     },
-    page::{
-        Moment,
-        html::Html,
-        words::{date, megabytes, span},
-    },
+    page::{Moment, html::Html},
+    words::{date, megabytes, span},
 };
 
 /// The daemon.

@@ -7,8 +7,8 @@ use crate::{
         Moment, ROWS,
         html::{Cell, Html},
         past::SPAN,
-        words::number,
     },
+    words::number,
 };
 
 /// The answers 401 and 403.

@@ -8,8 +8,8 @@ use crate::{
         Moment,
         html::{Cell, Html},
         latency::{Point, quantile, total},
-        words::{latency, number, span},
     },
+    words::{latency, number, span},
 };
 
 /// Clocks that differ by less are shown as alike, in seconds.

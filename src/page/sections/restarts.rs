@@ -9,9 +9,9 @@ use crate::{
         Moment, ROWS,
         html::{Cell, Html},
         past::SPAN,
-        words::number,
     },
     store::tally::OTHER,
+    words::number,
 };
 
 /// Restarts and kills, by namespace.

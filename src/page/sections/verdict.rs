@@ -7,8 +7,8 @@ use super::{
     rights::Rights,
     watches::{State, Watch, Watches},
 };
-use crate::page::{
-    html::Html,
+use crate::{
+    page::html::Html,
     words::{many, span},
 };
 

@@ -7,8 +7,8 @@ use crate::{
         Moment, ROWS,
         html::{Cell, Html},
         past::SPAN,
-        words::{number, rate},
     },
+    words::{number, rate},
 };
 
 /// The reasons of warnings.

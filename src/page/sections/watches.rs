@@ -12,9 +12,9 @@ use crate::{
     page::{
         Moment,
         html::{Cell, Html},
-        words::{ago, number},
     },
     watch::{Activity, NEXT_TRY},
+    words::{ago, number},
 };
 
 /// All that is watched.

@@ -100,6 +100,7 @@ mod tests {
     #[case(0, "0")]
     #[case(999, "999")]
     #[case(1_000, "1,000")]
+    #[case(41_200, "41,200")]
     #[case(1_234_567, "1,234,567")]
     fn numbers(#[case] n: u64, #[case] expected: &str) {
         assert_eq!(number(n), expected);

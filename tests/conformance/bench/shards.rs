@@ -59,7 +59,7 @@ pub async fn measure(assets: &Assets, arguments: &Arguments) -> Saved {
         // Nothing else is to come.
         let flags = [flags, &["--probe-interval", "0s"]].concat();
         let mut program = programs.start(Kind::Details, &kubeconfig, &flags).expect("Kubetally");
-        measure::until(&mut program, "/readyz", |text| text.starts_with("ok")).await;
+        measure::until(&mut program, "/readyz", |text| text.starts_with("ready")).await;
         measure::until_idle(&program).await;
         let (listed, start, memory) = (proxy.passed(), program.cpu(), program.memory().0);
         let change_cpu = measure::change(&program, &cluster, &mut fleet, changes).await;

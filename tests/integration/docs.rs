@@ -1,5 +1,10 @@
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
+use clap::Parser;
 use kubetally::exposition::catalogue::{ALL, Values};
 use rstest::rstest;
 
@@ -67,4 +72,76 @@ fn the_troubleshooting_page_names_metrics_and_label_values_that_there_are() {
             assert!(values.contains(&value.trim_matches('"')), "{series}: not one of {values:?}");
         }
     }
+}
+
+/// The pages for users and developers, by their paths.
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = |folder: &str| fs::read_dir(root.join(folder)).expect("a folder");
+    let paths = ["", "docs"].into_iter().flat_map(files).map(|entry| entry.expect("one").path());
+    let others = ["deploy/chart/README.md", "dashboards/README.md"].map(|page| root.join(page));
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "md");
+    paths.filter(is_page).chain(others).collect()
+}
+
+/// What a heading is linked by: its letters and digits, lower case, spaces as dashes.
+fn anchor(heading: &str) -> String {
+    let kept = heading.to_lowercase();
+    let kept = kept.trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
+    let mut followed = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).expect("a page");
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+        for (target, _) in targets.filter(|(target, _)| !target.starts_with("http")) {
+            let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+            let to = match path {
+                "" => page.clone(),
+                path => page.parent().expect("a folder").join(path),
+            };
+            assert!(to.exists(), "{}: {target} leads nowhere", page.display());
+            if !heading.is_empty() {
+                let text = fs::read_to_string(&to).expect("a page");
+                let mut headings = text.lines().filter(|line| line.starts_with('#'));
+                let there = headings.any(|line| anchor(line.trim_start_matches('#')) == heading);
+                assert!(there, "{}: no heading {target}", page.display());
+            }
+            followed += 1;
+        }
+    }
+    assert!(followed > 60, "{followed}");
+}
+
+/// The commands of a page: of blocks for the shell the lines that run Kubetally, up to what ends
+/// them, and what stands in a line of text as code.
+fn commands(text: &str) -> Vec<String> {
+    let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split_once("```"));
+    let lines = blocks.flat_map(|(block, _)| block.lines()).map(|line| {
+        let command = line.trim().trim_start_matches("target/release/");
+        command.split(['|', '#', '>', '&', ';']).next().unwrap_or_default()
+    });
+    let spans = text.split('`').filter(|span| !span.contains('\n'));
+    let ours = lines.chain(spans).filter(|command| command.starts_with("kubetally "));
+    ours.filter(|command| !command.contains(['$', '|', '…'])).map(|c| c.trim().into()).collect()
+}
+
+#[test]
+fn the_commands_of_the_pages_are_ones_that_it_takes() {
+    let mut taken = BTreeSet::new();
+    for page in pages() {
+        for command in commands(&fs::read_to_string(&page).expect("a page")) {
+            let words: Vec<_> =
+                command.split_whitespace().map(|word| word.trim_matches('\'')).collect();
+            let refused = kubetally::cli::Cli::try_parse_from(&words).err();
+            // Help is an error to the parser, of which nothing comes.
+            let refused = refused.filter(|error| error.exit_code() != 0);
+            assert!(refused.is_none(), "{}: {command}: {refused:?}", page.display());
+            taken.insert(command);
+        }
+    }
+    assert!(taken.len() > 12, "{taken:?}");
 }

@@ -100,7 +100,7 @@ impl<'a> Examination<'a> {
     }
 
     async fn go(&mut self, lookup: &Lookup<'_>) -> Result<(), Stop> {
-        self.configuration();
+        self.configuration(lookup)?;
         self.at = Step::Cluster;
         let endpoint = self.cluster(lookup).await?;
         self.beside = self.named(&endpoint)?;
@@ -122,7 +122,7 @@ impl<'a> Examination<'a> {
         self.lists(&client, &allowed).await
     }
 
-    fn configuration(&mut self) {
+    fn configuration(&mut self, lookup: &Lookup<'_>) -> Result<(), Stop> {
         let chosen = self.loaded.raw.chosen();
         let chosen: Vec<_> = chosen
             .map(|(key, written)| format!("{key} = {} ({})", written.text, written.origin))
@@ -131,7 +131,14 @@ impl<'a> Examination<'a> {
             true => "the defaults: nothing else is set".into(),
             false => chosen.join("\n"),
         };
+        let shard = self.loaded.settings.sharding.shard((lookup.env)("POD_NAME").as_deref());
+        if let Err(error) = shard {
+            let remedy = "give the pod its name, or shard.index a number";
+            let finding = Finding::failed(Step::Configuration, error.to_string(), remedy);
+            return Err(self.stop(finding, "the settings cannot be used"));
+        }
         self.tell(Finding::ok(Step::Configuration, text));
+        Ok(())
     }
 
     async fn cluster(&mut self, lookup: &Lookup<'_>) -> Result<Endpoint, Stop> {

@@ -179,6 +179,16 @@ fn there_is_no_cluster() {
 }
 
 #[tokio::test]
+async fn a_shard_that_has_no_number_is_found_before_the_daemon_finds_it() {
+    let cluster = healthy().await;
+    let flags = ["--resources", "pods", "--shards", "3", "--shard", "auto"];
+    let checked = check(&cluster, &flags).await;
+    assert_eq!(checked.code, Some(2));
+    checked.assert("configuration", "failed", "$POD_NAME is not set", "a number");
+    checked.assert_nothing_after("configuration");
+}
+
+#[tokio::test]
 async fn servers_beside_are_looked_at_whatever_the_first_one_does() {
     let cluster = healthy().await;
     let address = cluster.sim.address();

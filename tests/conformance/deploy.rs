@@ -1,7 +1,7 @@
 //! A real API server takes what is shipped under `deploy/`, and the pods that come of it; what is
 //! granted is what Kubetally needs.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use kubetally::{
     api::Verb,
@@ -21,6 +21,7 @@ use crate::{
 tests![
     every_folder_is_taken,
     the_operators_folder_is_taken,
+    the_dashboards_are_taken,
     a_folder_as_the_docs_have_it,
     a_pod_that_asks_for_more_is_refused,
     the_role_allows_what_is_watched_and_nothing_else,
@@ -99,6 +100,31 @@ async fn the_operators_folder_is_taken(suite: &Suite) -> Result<(), Completion> 
     operator_resources(suite, shared)?;
     is_taken(suite, "overlays/operator", 2).await;
     Ok(())
+}
+
+/// As the sidecar of Grafana finds them: as they are committed, by the label that it looks for.
+async fn the_dashboards_are_taken(suite: &Suite) {
+    const NAMESPACES: &str = "/api/v1/namespaces";
+    const CONFIG_MAPS: &str =
+        "/api/v1/namespaces/monitoring/configmaps?labelSelector=grafana_dashboard%3D1";
+    let (shared, api) = suite.fresh().await;
+    api.must(Call::create(NAMESPACES, json!({"metadata": {"name": "monitoring"}}))).await;
+    let dashboards = folder("../dashboards");
+    let folder = dashboards.to_str().expect("UTF-8");
+    // Applied again, each has to fit into an annotation.
+    for _ in 0..2 {
+        kubectl(shared, &["-n", "monitoring", "apply", "--validate=strict", "-k", folder]);
+    }
+    let taken = api.list(CONFIG_MAPS).await;
+    let taken = taken["items"].as_array().expect("items");
+    let files = taken.iter().flat_map(|map| map["data"].as_object().expect("files"));
+    let files: BTreeMap<&str, &str> =
+        files.map(|(name, text)| (name.as_str(), text.as_str().expect("text"))).collect();
+    assert_eq!(files.len(), 5, "{:?}", files.keys());
+    for (name, text) in files {
+        let written = std::fs::read_to_string(dashboards.join(name)).expect("a dashboard");
+        assert_eq!(text, written, "{name}");
+    }
 }
 
 /// The API server takes a folder, tried and for real, and a pod of it, with this many volumes; and

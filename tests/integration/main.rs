@@ -19,6 +19,8 @@ mod detail;
 mod docs;
 #[path = "../support/eventually.rs"]
 mod eventually;
+/// The fault matrix, test by test.
+mod faults;
 #[path = "../support/http.rs"]
 mod fetch;
 #[path = "../support/get.rs"]

@@ -1,0 +1,1 @@
+//! Connections that are refused, told to go away, or of another protocol.

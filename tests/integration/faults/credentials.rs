@@ -1,0 +1,1 @@
+//! Tokens, certificates and rights that change under way.

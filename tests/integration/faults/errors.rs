@@ -1,0 +1,1 @@
+//! Errors that the server states, and how often it is asked again.

@@ -1,0 +1,1 @@
+//! Versions that expire or go back, objects that go while nobody looks.

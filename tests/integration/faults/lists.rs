@@ -1,0 +1,1 @@
+//! Lists: broken, cut off, page by page, streamed.

@@ -1,0 +1,1 @@
+//! Slow readers, storms, clocks that jump.

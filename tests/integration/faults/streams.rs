@@ -1,0 +1,1 @@
+//! Bytes of a watch: pieces, garbage, ends.

@@ -84,6 +84,8 @@ pub struct Machine {
     /// The state of the list under way.
     list_version: Option<u64>,
     tokens: Tokens,
+    /// Whether the next list is taken in one page: the pages of the last one did not last.
+    whole: bool,
     opened: Duration,
     stream_timeout: Duration,
     synced: bool,
@@ -115,6 +117,7 @@ impl Machine {
             tokens: Tokens::default(),
             opened: start,
             stream_timeout: options.timeout,
+            whole: false,
             synced: false,
             gone: false,
             retrying: false,
@@ -271,7 +274,10 @@ impl Machine {
         self.stream_timeout = self.options.timeout.mul_f64(1.0 + self.random.f64());
         let request = match &self.plan {
             Plan::Stream => Request::Stream { timeout: self.stream_timeout },
-            Plan::Page(next) => Request::Page { limit: self.options.page_size, next: next.clone() },
+            Plan::Page(next) => {
+                let limit = if self.whole { 0 } else { self.options.page_size };
+                Request::Page { limit, next: next.clone() }
+            }
             Plan::Watch => {
                 Request::Watch { resource_version: self.version, timeout: self.stream_timeout }
             }
@@ -340,6 +346,7 @@ impl Machine {
             // The same stream goes on; its deadline counts from its opening.
             false => {
                 self.phase = self.live(self.opened);
+        self.whole = false;
                 if let Phase::Watching(live) = &mut self.phase {
                     live.heard = now;
                 }

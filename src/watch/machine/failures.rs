@@ -35,7 +35,10 @@ impl Machine {
             _ => None,
         };
         match failure.kind {
-            FailureKind::Expired => self.relist(RelistCause::Expired, true, now, out),
+            FailureKind::Expired => {
+                self.whole |= matches!(self.plan, Plan::Page(Some(_)));
+                self.relist(RelistCause::Expired, true, now, out);
+            }
             FailureKind::TooLarge => self.relist(RelistCause::ServerError, true, now, out),
             FailureKind::Forbidden => self.wait_denied(now),
             FailureKind::NotFound => {

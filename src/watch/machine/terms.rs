@@ -28,7 +28,7 @@ pub enum Request {
     },
     /// A page of a LIST at the newest state.
     Page {
-        /// `limit`.
+        /// `limit`; 0 for all at once.
         limit: u32,
         /// `continue`, from the page before.
         next: Option<String>,

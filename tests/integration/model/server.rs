@@ -150,6 +150,7 @@ impl Server {
             self.snapshots.insert(version, self.objects.clone());
         }
         let objects = self.snapshots.get(&version).ok_or(FailureKind::Expired)?;
+        let limit = if limit == 0 { usize::MAX } else { limit };
         let page: Vec<_> = objects.range(from..).take(limit).collect();
         let token = match page.last() {
             Some((last, _)) if objects.range(*last + 1..).next().is_some() => {

@@ -128,8 +128,13 @@ fn an_expired_page_starts_the_list_afresh() {
     rig.fail(FailureKind::Unsupported).step(Input::Opened);
     rig.step(Input::Page { resource_version: 9, next: Some("a".into()) });
     rig.fail(FailureKind::Expired).wait();
-    assert_eq!(rig.request(), &Request::Page { limit: 500, next: None });
+    // What is taken at once cannot expire on the way.
+    assert_eq!(rig.request(), &Request::Page { limit: 0, next: None });
     assert!(!rig.machine.synced());
+    rig.step(Input::Opened).step(Input::Page { resource_version: 12, next: None });
+    assert_eq!(rig.relists(), [RelistCause::Expired]);
+    rig.step(Input::Opened).fail(FailureKind::Expired).wait();
+    assert_eq!(rig.request(), &Request::Page { limit: 500, next: None });
 }
 
 #[test]

@@ -88,6 +88,8 @@ pub struct Machine {
     whole: bool,
     opened: Duration,
     stream_timeout: Duration,
+    /// For how long open watches have said nothing, over all that followed each other.
+    silent: Duration,
     synced: bool,
     gone: bool,
     retrying: bool,
@@ -115,9 +117,10 @@ impl Machine {
             latest: 0,
             list_version: None,
             tokens: Tokens::default(),
+            whole: false,
             opened: start,
             stream_timeout: options.timeout,
-            whole: false,
+            silent: Duration::ZERO,
             synced: false,
             gone: false,
             retrying: false,
@@ -204,6 +207,9 @@ impl Machine {
     /// Takes what happened at `now` and adds to `out` what to do, in this order. Inputs that do
     /// not belong to the present phase (a frame after the end, say) change nothing.
     pub fn step(&mut self, input: Input, now: Duration, out: &mut Vec<Action>) {
+        if let Phase::Watching(live) = self.phase {
+            self.silent = now.saturating_sub(live.heard);
+        }
         match (input, &mut self.phase) {
             (Input::Timer, _) => self.timer(now, out),
             (Input::Opened, Phase::Opening { .. }) => self.on_opened(now),
@@ -306,7 +312,8 @@ impl Machine {
 
     const fn live(&self, now: Duration) -> Phase {
         let deadline = now.saturating_add(self.stream_timeout).saturating_add(SLACK);
-        Phase::Watching(Live { since: now, deadline, heard: now, objects: 0, bookmarks: 0 })
+        let heard = now.saturating_sub(self.silent);
+        Phase::Watching(Live { since: now, deadline, heard, objects: 0, bookmarks: 0 })
     }
 
     // --- lists -------------------------------------------------------------------------------
@@ -339,6 +346,8 @@ impl Machine {
         (self.version, self.latest) = (version, version);
         self.synced = true;
         self.gone = false;
+        self.whole = false;
+        self.silent = Duration::ZERO;
         self.early_ends = 0;
         self.plan = Plan::Watch;
         match paged {
@@ -346,7 +355,6 @@ impl Machine {
             // The same stream goes on; its deadline counts from its opening.
             false => {
                 self.phase = self.live(self.opened);
-        self.whole = false;
                 if let Phase::Watching(live) = &mut self.phase {
                     live.heard = now;
                 }

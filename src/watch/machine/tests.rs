@@ -266,6 +266,37 @@ fn a_silent_cached_watch_is_listed_again() {
     assert!(matches!(rig.request(), Request::Stream { .. }));
 }
 
+/// A server whose versions went back (a restored etcd) is silent on every watch, however short.
+#[test]
+fn silence_adds_up_over_watches_and_over_nothing_else() {
+    let mut rig = Rig::watching(true);
+    for _ in 0..4 {
+        rig.after(Duration::from_secs(40)).step(Input::Ended(None)).wait();
+        // An outage in between is no silence of a watch.
+        rig.after(MINUTE).fail(FailureKind::Transport(TransportReason::Refused)).wait();
+        rig.step(Input::Opened);
+    }
+    assert_eq!(rig.relists(), []);
+    assert_eq!(rig.wait(), Duration::from_secs(20));
+    assert_eq!(rig.relists(), [RelistCause::Watchdog]);
+    rig.wait();
+    rig.step(Input::Opened);
+    rig.step(Input::Bookmark { resource_version: 7, initial_events_end: true });
+    assert_eq!(rig.wait(), SILENCE);
+}
+
+#[test]
+fn a_bookmark_ends_the_silence_of_short_watches() {
+    let mut rig = Rig::watching(true);
+    for _ in 0..30 {
+        rig.after(Duration::from_secs(28));
+        rig.step(Input::Bookmark { resource_version: 101, initial_events_end: false });
+        rig.after(Duration::from_secs(2)).step(Input::Ended(None)).wait();
+        rig.step(Input::Opened);
+    }
+    assert_eq!(rig.relists(), []);
+}
+
 #[test]
 fn bookmarks_keep_a_quiet_watch_until_its_own_deadline() {
     let mut rig = Rig::watching(true);

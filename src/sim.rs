@@ -46,7 +46,7 @@ use kinds::{Offer, SERVED, Served};
 use pki::{Authority, Identity, Validity};
 use rustls::ServerConfig;
 use serde_json::Value;
-use state::{Key, State};
+use state::{Compacted, Key, State};
 use tokio::{
     net::TcpListener,
     sync::watch as channel,
@@ -96,6 +96,8 @@ pub struct Seen {
     pub query: String,
     /// What it accepts.
     pub accept: String,
+    /// Whether it accepts a compressed answer.
+    pub compressed: bool,
 }
 
 /// What connections and the holder share.
@@ -192,6 +194,25 @@ impl Sim {
     /// Takes objects with their resourceVersions, and moves to this revision, back too.
     pub fn load(&self, table: &'static str, items: &[Value], revision: u64) {
         self.shared.write(|state| state.load(table, items, revision));
+    }
+
+    /// Goes back to how everything was at this resourceVersion, as from a backup of etcd.
+    ///
+    /// # Errors
+    /// Where that is forgotten.
+    pub fn restore(&self, revision: u64) -> Result<(), Compacted> {
+        self.shared.write(|state| state.restore(revision))
+    }
+
+    /// Its watch caches are so many resourceVersions behind, as those of a replica may be.
+    pub fn lag(&self, versions: u64) {
+        self.shared.write(|state| state.lag(versions));
+    }
+
+    /// The resourceVersion of now.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.shared.state().revision()
     }
 
     /// Forgets all history up to now.

@@ -10,7 +10,9 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderValue, Request, Response,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HOST, USER_AGENT, WARNING},
+    header::{
+        ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HOST, USER_AGENT, WARNING,
+    },
 };
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -235,6 +237,11 @@ impl Client {
             self.telemetry.phase(Phase::Body, head.elapsed());
             self.telemetry.request_took(verb, resource, started.elapsed());
             return Err(trouble);
+        }
+        if let Some(coding) = response.headers().get(CONTENT_ENCODING) {
+            self.telemetry.transport_error(TransportReason::Decode);
+            let message = format!("the answer is compressed ({coding:?}), which nobody asked for");
+            return Err(TransportError::new(TransportReason::Decode, message).into());
         }
         let watch = verb == Verb::Watch;
         if watch {

@@ -22,6 +22,8 @@ pub enum BodyFault {
     Hang(usize),
     /// After this many bytes it ends, as if it were complete.
     End(usize),
+    /// After this many bytes, or where it would end, these come in the place of the rest.
+    Instead(usize, Bytes),
     /// After this many bytes these come in between.
     Insert(usize, Bytes),
     /// It comes in pieces of this many bytes.
@@ -105,6 +107,11 @@ impl Writer {
                 self.send(bytes.slice(..at - self.written)).await?;
                 Err(Over)
             }
+            Some(BodyFault::Instead(at, rest)) if due(at).is_some() => {
+                self.send(bytes.slice(..at - self.written)).await?;
+                self.send(rest).await?;
+                Err(Over)
+            }
             Some(BodyFault::Insert(at, between)) if due(at).is_some() => {
                 let cut = at - self.written;
                 self.fault = None;
@@ -114,6 +121,17 @@ impl Writer {
                 Ok(())
             }
             _ => self.send(bytes).await,
+        }
+    }
+
+    /// It is whole.
+    ///
+    /// # Errors
+    /// Where nobody reads any more.
+    pub async fn end(mut self) -> Result<(), Over> {
+        match self.fault.take() {
+            Some(BodyFault::Instead(_, rest)) => self.send(rest).await,
+            _ => Ok(()),
         }
     }
 
@@ -144,6 +162,8 @@ mod tests {
     #[case(Some(BodyFault::End(5)), Some("one t"))]
     #[case(Some(BodyFault::Break(5)), None)]
     #[case(Some(BodyFault::Insert(4, "X ".into())), Some("one X two three"))]
+    #[case(Some(BodyFault::Instead(5, "X".into())), Some("one tX"))]
+    #[case(Some(BodyFault::Instead(99, " X".into())), Some("one two three X"))]
     #[tokio::test]
     async fn faults(#[case] fault: Option<BodyFault>, #[case] expected: Option<&str>) {
         let (mut writer, body) = Writer::new(fault);
@@ -151,7 +171,7 @@ mod tests {
             for part in ["one ", "two ", "three"] {
                 writer.write(part).await?;
             }
-            Ok::<_, Over>(())
+            writer.end().await
         };
         let (_, read) = tokio::join!(written, body.collect());
         let text = read.ok().map(|read| String::from_utf8_lossy(&read.to_bytes()).into_owned());

@@ -1,6 +1,7 @@
 //! Faults to inject: which requests they befall, how often, and what happens then.
 
 use bytes::Bytes;
+use tokio::sync::watch as channel;
 
 use super::body::BodyFault;
 
@@ -35,8 +36,51 @@ pub enum Fault {
     },
     /// It is never answered.
     Silence,
+    /// It waits at this gate, and is answered then.
+    Wait(Gate),
     /// Its body is faulty.
     Body(BodyFault),
+    /// It is a watch, and tells another story than was asked for.
+    Watch(WatchFault),
+}
+
+/// A fault of a watch.
+#[derive(Clone, Debug)]
+pub enum WatchFault {
+    /// It starts after this resourceVersion, whatever was asked for: what came since comes again.
+    From(u64),
+    /// The marker of a streaming list waits at this gate; what changes until then comes before it.
+    Marker(Gate),
+}
+
+/// Where something waits until it is opened.
+#[derive(Clone, Debug)]
+pub struct Gate(channel::Sender<bool>);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(channel::Sender::new(false))
+    }
+}
+
+impl Gate {
+    /// Lets through who waits, and who comes later.
+    pub fn open(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.receiver_count()
+    }
+
+    /// Waits until it is open.
+    pub(super) async fn pass(&self) {
+        let mut waiting = self.0.subscribe();
+        // It cannot go away while we hold it.
+        let _open = waiting.wait_for(|open| *open).await;
+    }
 }
 
 impl Fault {
@@ -94,6 +138,21 @@ impl Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_gate_holds_until_it_is_opened() {
+        use std::{future::Future, pin::pin, task::Poll};
+        let gate = Gate::default();
+        let mut passing = pin!(gate.pass());
+        let held = std::future::poll_fn(|context| {
+            Poll::Ready(passing.as_mut().poll(context).is_pending())
+        });
+        assert!(held.await);
+        assert_eq!(gate.waiting(), 1);
+        gate.open();
+        passing.await;
+        gate.pass().await;
+    }
 
     #[test]
     fn a_rule_spares_befalls_and_is_used_up() {

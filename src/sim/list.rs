@@ -81,7 +81,15 @@ fn place(
     }
     let legacy = options.resource_version_match.is_empty() && options.limit > 0 && asked > 0;
     let exact = options.resource_version_match == "Exact" || legacy;
-    Ok((if exact { asked } else { state.revision() }, None))
+    let present = present(state, served, &options.resource_version);
+    Ok((if exact { asked } else { present }, None))
+}
+
+/// The resourceVersion of what a cache takes for the present where any state will do, and of the
+/// present elsewhere.
+#[must_use]
+pub fn present(state: &State, served: &Served, asked: &str) -> u64 {
+    if served.cached && asked == "0" { state.cached() } else { state.revision() }
 }
 
 fn path(Key { namespace, name }: &Key) -> String {
@@ -132,4 +140,28 @@ fn render(
     }
     out.push_str("]}\n");
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::kinds::SERVED, *};
+
+    #[test]
+    fn a_cache_that_is_behind_shows_where_any_state_will_do() {
+        let mut state = State::new(1);
+        for name in ["a", "b"] {
+            let object = serde_json::json!({"metadata": {"name": name, "namespace": "shop"}});
+            state.put("pods", object.clone(), "t");
+            state.put("events", object, "t");
+        }
+        state.lag(2);
+        let listed = |plural: &str, query: &str| {
+            let served = SERVED.iter().find(|served| served.plural == plural).expect("served");
+            let list = list(&state, served, None, &Options::parse(query)).expect("a list");
+            list.matches("\"namespace\":\"shop\"").count()
+        };
+        assert_eq!(listed("pods", "resourceVersion=0"), 1);
+        assert_eq!(listed("pods", ""), 2, "it waits until it is not behind");
+        assert_eq!(listed("events", "resourceVersion=0"), 2, "they have no cache");
+    }
 }

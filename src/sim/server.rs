@@ -4,7 +4,7 @@ use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
 use http::{
     HeaderMap, Method, Request, Response,
-    header::{ACCEPT, AUTHORIZATION},
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION},
 };
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::{body::Incoming, service::service_fn};
@@ -25,7 +25,7 @@ use super::{
     Seen, Shared,
     answer::{ANONYMOUS_FLOW, Body, FLOW, Failure, Head},
     auth::{self, ANONYMOUS},
-    body::{BodyFault, Writer},
+    body::Writer,
     fault::Fault,
     kinds::{Offer, Served},
     list,
@@ -122,16 +122,22 @@ async fn answer(
     let (verb, plural) = (place.verb(&request.method, &options), place.plural());
     let accept = request.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
     let accept = accept.unwrap_or("*/*");
-    shared.note(Seen { verb, path: uri.path().into(), query: query.into(), accept: accept.into() });
-    let mut body_fault = None;
+    shared.note(Seen {
+        verb,
+        path: uri.path().into(),
+        query: query.into(),
+        accept: accept.into(),
+        compressed: request.headers.contains_key(ACCEPT_ENCODING),
+    });
+    let mut in_the_answer = None;
     match shared.befall(verb, plural) {
         Some(Fault::Silence) => std::future::pending().await,
+        Some(Fault::Wait(gate)) => gate.pass().await,
         Some(Fault::Answer { status, content_type, headers, body }) => {
             let body = Either::Left(Full::new(body));
             return Ok(head.answer(status, content_type, &headers, body));
         }
-        Some(Fault::Body(fault)) => body_fault = Some(fault),
-        None => {}
+        fault => in_the_answer = fault,
     }
     let user = user(shared, peer, &request.headers)?;
     let flow = if user == ANONYMOUS { ANONYMOUS_FLOW } else { FLOW };
@@ -180,7 +186,7 @@ async fn answer(
     };
     match route.name {
         Some(name) => get(shared, &served, namespace, name, head),
-        None => collection(shared, served, namespace, &options, body_fault, head),
+        None => collection(shared, served, namespace, &options, in_the_answer, head),
     }
 }
 
@@ -247,19 +253,26 @@ fn collection(
     served: Served,
     namespace: Option<&str>,
     options: &Options,
-    fault: Option<BodyFault>,
+    fault: Option<Fault>,
     head: &Head,
 ) -> Result<Response<Body>, Failure> {
     options.validate(shared.options.streaming_lists)?;
-    let (mut writer, body) = Writer::new(fault);
+    let (of_body, of_watch) = match fault {
+        Some(Fault::Body(fault)) => (Some(fault), None),
+        Some(Fault::Watch(fault)) => (None, Some(fault)),
+        _ => (None, None),
+    };
+    let (mut writer, body) = Writer::new(of_body);
     if options.watch {
-        let watch = Watch::new(served, namespace.map(str::to_owned), options)?;
+        let watch = Watch::new(served, namespace.map(str::to_owned), options, of_watch)?;
         tokio::spawn(watch.run(Arc::clone(shared), writer));
     } else {
         let text = list::list(&shared.state(), &served, namespace, options)?;
         tokio::spawn(async move {
             // Cut off or whole: nobody waits for the writer.
-            let _over = writer.write(text).await;
+            if writer.write(text).await.is_ok() {
+                let _over = writer.end().await;
+            }
         });
     }
     Ok(head.stream(body))

@@ -31,6 +31,16 @@ pub struct Object {
     pub body: String,
 }
 
+impl Object {
+    /// The same state under another resourceVersion, as the end of a watch's interest shows it.
+    #[must_use]
+    pub fn at(&self, version: u64) -> Self {
+        let mut value: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        value["metadata"]["resourceVersion"] = version.to_string().into();
+        Self { key: self.key.clone(), version, body: value.to_string() }
+    }
+}
+
 /// One change of a table.
 #[derive(Clone, Debug)]
 pub struct Change {
@@ -62,6 +72,8 @@ pub struct State {
     revision: u64,
     /// Up to where all tables are compacted.
     floor: u64,
+    /// How far behind watch caches are.
+    lag: u64,
     tables: BTreeMap<&'static str, Table>,
     random: fastrand::Rng,
 }
@@ -71,7 +83,7 @@ impl State {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let random = fastrand::Rng::with_seed(seed);
-        Self { revision: 1, floor: 0, tables: BTreeMap::new(), random }
+        Self { revision: 1, floor: 0, lag: 0, tables: BTreeMap::new(), random }
     }
 
     /// Below this resourceVersion nothing of a table is remembered.
@@ -84,6 +96,17 @@ impl State {
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// The resourceVersion up to which a watch cache knows what happened.
+    #[must_use]
+    pub const fn cached(&self) -> u64 {
+        self.revision.saturating_sub(self.lag)
+    }
+
+    /// Puts watch caches so many resourceVersions behind.
+    pub const fn lag(&mut self, versions: u64) {
+        self.lag = versions;
     }
 
     /// Creates or replaces an object; gives its resourceVersion. What the server sets is set: the
@@ -119,11 +142,9 @@ impl State {
         let (version, table) = (self.revision, self.tables.entry(table).or_default());
         let gone: Vec<_> = keys.iter().filter_map(|key| table.objects.remove(key)).collect();
         for before in &gone {
-            let mut value: Value = serde_json::from_str(&before.body).unwrap_or_default();
-            value["metadata"]["resourceVersion"] = version.to_string().into();
-            let object = Object { key: before.key.clone(), version, body: value.to_string() };
+            let object = Arc::new(before.at(version));
             let before = Some(Arc::clone(before));
-            table.record(Change { before, object: Arc::new(object), deleted: true });
+            table.record(Change { before, object, deleted: true });
         }
         gone.len()
     }
@@ -141,6 +162,23 @@ impl State {
         }
         table.history.clear();
         table.floor = revision;
+    }
+
+    /// Goes back to how everything was at a resourceVersion, as etcd does that is restored from a
+    /// backup: those since then will be given once more.
+    ///
+    /// # Errors
+    /// Where it is compacted.
+    pub fn restore(&mut self, at: u64) -> Result<(), Compacted> {
+        let tables: Vec<_> = self.tables.keys().copied().collect();
+        for name in tables {
+            let objects = self.snapshot(name, Some(at))?;
+            let table = self.tables.entry(name).or_default();
+            table.objects = objects;
+            table.history.retain(|change| change.object.version <= at);
+        }
+        self.revision = at;
+        Ok(())
     }
 
     /// Forgets all history up to now, as etcd's compaction does.
@@ -250,6 +288,23 @@ mod tests {
         assert_eq!(state.snapshot("pods", Some(first)), Err(Compacted));
         assert!(state.since("pods", first).is_err());
         assert!(state.since("pods", state.revision()).is_ok_and(|changes| changes.is_empty()));
+    }
+
+    #[test]
+    fn a_backup_brings_back_what_was_and_gives_versions_once_more() {
+        let mut state = State::new(1);
+        state.put("pods", pod("a", "Pending"), "t1");
+        let backup = state.put("pods", pod("b", "Pending"), "t2");
+        let later = state.put("pods", pod("a", "Running"), "t3");
+        state.delete("pods", &[key("b")]);
+        assert_eq!(state.restore(backup), Ok(()));
+        let now = state.snapshot("pods", None).expect("now");
+        assert_eq!(now.keys().collect::<Vec<_>>(), [&key("a"), &key("b")]);
+        assert!(now[&key("a")].body.contains("Pending"));
+        assert!(state.since("pods", later).is_ok_and(|changes| changes.is_empty()), "silent");
+        assert_eq!(state.put("pods", pod("c", "Pending"), "t4"), later);
+        state.compact();
+        assert_eq!(state.restore(backup), Err(Compacted));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::{
     Shared,
     answer::Failure,
     body::{Over, Writer},
+    fault::WatchFault,
     kinds::Served,
     list,
     options::Options,
@@ -29,7 +30,10 @@ pub struct Watch {
     bookmarks: bool,
     /// `None`: from the present state, which comes first.
     from: Option<u64>,
+    /// As it was written.
+    asked: String,
     lasts: Duration,
+    fault: Option<WatchFault>,
 }
 
 impl Watch {
@@ -41,24 +45,33 @@ impl Watch {
         served: Served,
         namespace: Option<String>,
         options: &Options,
+        fault: Option<WatchFault>,
     ) -> Result<Self, Failure> {
         // A real server has no better status for it either.
         let version = options.version().map_err(|message| Failure::new(500, "", message))?;
         let initial = version == 0 || options.send_initial_events == Some(true);
+        let from = match fault {
+            Some(WatchFault::From(version)) => Some(version),
+            _ => (!initial).then_some(version),
+        };
         Ok(Self {
             served,
             namespace,
             selector: list::selector(&served, options)?,
             bookmarks: options.allow_bookmarks,
-            from: (!initial).then_some(version),
+            from,
+            asked: options.resource_version.clone(),
             lasts: options.timeout.map_or(DEFAULT, Duration::from_secs),
+            fault,
         })
     }
 
     /// Writes until the end of the watch, or until nobody reads any more.
     pub async fn run(self, shared: Arc<Shared>, mut writer: Writer) {
         // Either end is the end of the body; there is nothing left to do.
-        let _over = self.write(&shared, &mut writer).await;
+        if self.write(&shared, &mut writer).await.is_ok() {
+            let _over = writer.end().await;
+        }
     }
 
     async fn write(&self, shared: &Shared, writer: &mut Writer) -> Result<(), Over> {
@@ -74,11 +87,13 @@ impl Watch {
             revision.mark_unchanged();
             let (changes, now) = {
                 let state = shared.state();
-                (state.since(self.served.table, sent), state.revision())
+                let now = if self.served.cached { state.cached() } else { state.revision() };
+                (state.since(self.served.table, sent), now)
             };
-            let Ok(changes) = changes else {
+            let Ok(mut changes) = changes else {
                 return self.expired(shared, sent, writer).await;
             };
+            changes.retain(|change| change.object.version <= now);
             if let Some(last) = changes.last() {
                 sent = last.object.version;
             }
@@ -102,12 +117,26 @@ impl Watch {
 
     /// The present state; gives its resourceVersion.
     async fn initial(&self, shared: &Shared, writer: &mut Writer) -> Result<u64, Over> {
-        let (snapshot, version) = {
+        let (snapshot, mut version) = {
             let state = shared.state();
-            (state.snapshot(self.served.table, None).unwrap_or_default(), state.revision())
+            let version = list::present(&state, &self.served, &self.asked);
+            let at = (version < state.revision()).then_some(version);
+            (state.snapshot(self.served.table, at).unwrap_or_default(), version)
         };
         for object in snapshot.values().filter(|object| self.selects(object)) {
             writer.write(self.event("ADDED", object)).await?;
+        }
+        if let Some(WatchFault::Marker(gate)) = &self.fault {
+            tokio::select! {
+                () = writer.closed() => return Err(Over),
+                () = gate.pass() => {}
+            }
+            let (changes, now) = {
+                let state = shared.state();
+                (state.since(self.served.table, version).unwrap_or_default(), state.revision())
+            };
+            writer.write(self.events(&changes)).await?;
+            version = now;
         }
         if self.bookmarks && shared.options.streaming_lists {
             writer.write(self.bookmark(version, true)).await?;
@@ -131,13 +160,14 @@ impl Watch {
         for Change { before, object, deleted } in changes {
             let was = before.as_ref().is_some_and(|before| self.selects(before));
             let is = !deleted && self.selects(object);
-            let kind = match (was, is) {
-                (false, false) => continue,
-                (false, true) => "ADDED",
-                (true, true) => "MODIFIED",
-                (true, false) => "DELETED",
+            let event = match (before.as_ref().filter(|_| was), is) {
+                (None, false) => continue,
+                (None, true) => self.event("ADDED", object),
+                (Some(_), true) => self.event("MODIFIED", object),
+                // What it was when it was last in the selection.
+                (Some(before), false) => self.event("DELETED", &before.at(object.version)),
             };
-            out.push_str(&self.event(kind, object));
+            out.push_str(&event);
         }
         out
     }

@@ -295,32 +295,6 @@ async fn garbage_on_a_watch_is_a_relist_and_no_loss() {
 }
 
 #[tokio::test]
-async fn a_list_that_breaks_off_removes_nothing_and_shows_nothing_by_halves() {
-    let options = Options { streaming_lists: false, ..Options::default() };
-    let cluster = Cluster::start(options).await;
-    for at in 0..20 {
-        cluster.sim.put("pods", pod("shop", &format!("pod-{at}"), "Running"));
-    }
-    let daemon = cluster.watch(&[]).await;
-    daemon.until_ready().await;
-    cluster.sim.fall();
-    cluster.sim.delete("pods", &[key("shop", "pod-0")]);
-    cluster.sim.compact();
-    cluster.sim.inject(Rule::once("list", "pods", Fault::Body(BodyFault::Break(2_000))));
-    cluster.sim.rise();
-    const PODS: &str = "kubetally_objects{resource=\"pods\"}";
-    let scrape = daemon
-        .until("19 pods", |scrape| {
-            assert!(scrape.is(PODS, 20.0) || scrape.is(PODS, 19.0), "half a list is shown");
-            scrape.is(PODS, 19.0)
-        })
-        .await;
-    assert!(
-        scrape.is("kubetally_watch_relists_total{resource=\"pods\",cause=\"incomplete\"}", 1.0)
-    );
-}
-
-#[tokio::test]
 async fn a_server_that_goes_away_ends_no_watch() {
     let cluster = Cluster::start(Options::default()).await;
     let daemon = cluster.watch(&[]).await;

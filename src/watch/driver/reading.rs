@@ -185,6 +185,10 @@ impl Watcher {
                         self.listing.progress.expect(remaining);
                     }
                     self.input(Input::Page { resource_version, next: page.next });
+                    if self.next.is_none() {
+                        let kind = FailureKind::Transport(TransportReason::Decode);
+                        self.tell(kind, "the list goes round: a continue token came again");
+                    }
                 }
                 Err(DecodeError::CutOff) => {
                     self.input(Input::Ended(Some(TransportReason::Eof)));

@@ -35,7 +35,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -98,6 +98,8 @@ pub struct Seen {
     pub accept: String,
     /// Whether it accepts a compressed answer.
     pub compressed: bool,
+    /// The connection that it came on, by its number from 1.
+    pub connection: u64,
 }
 
 /// What connections and the holder share.
@@ -114,8 +116,12 @@ pub struct Shared {
     tls: Mutex<Arc<ServerConfig>>,
     /// The resourceVersion of now, for whoever waits for the next.
     revision: channel::Sender<u64>,
+    /// How many connections there were.
+    connections: AtomicU64,
     /// Changes when every connection should say GOAWAY.
     goaway: channel::Sender<()>,
+    /// Changes when every watch should end, as it does at its deadline.
+    ends: channel::Sender<()>,
     /// The server's clock minus ours, in seconds.
     skew: AtomicI64,
 }
@@ -157,7 +163,9 @@ impl Sim {
             random: Mutex::new(fastrand::Rng::with_seed(options.seed)),
             tls: Mutex::new(Arc::new(tls)),
             revision: channel::Sender::new(0),
+            connections: AtomicU64::new(0),
             goaway: channel::Sender::new(()),
+            ends: channel::Sender::new(()),
             skew: AtomicI64::new(0),
             options,
         });
@@ -289,6 +297,11 @@ impl Sim {
         self.cuts.send_modify(|cuts| *cuts += 2);
     }
 
+    /// Ends every watch, as its deadline does.
+    pub fn end_watches(&self) {
+        self.shared.ends.send_replace(());
+    }
+
     /// Says GOAWAY on every connection; streams under way go on.
     pub fn go_away(&self) {
         self.shared.goaway.send_replace(());
@@ -347,6 +360,10 @@ impl Shared {
 
     fn befall(&self, verb: &str, resource: &str) -> Option<Fault> {
         lock(&self.faults).befall(verb, resource)
+    }
+
+    fn number_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     fn offer(&self) -> Offer {

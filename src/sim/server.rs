@@ -61,7 +61,8 @@ async fn converse(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     let acceptor = TlsAcceptor::from(shared.tls());
     let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await??;
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    let peer = certificate.and_then(Leaf::read).and_then(|leaf| leaf.common_name());
+    let name = certificate.and_then(Leaf::read).and_then(|leaf| leaf.common_name());
+    let peer = Peer { connection: shared.number_connection(), name };
     let mut leave = shared.goaway.subscribe();
     let unauthorized = Arc::new(Notify::new());
     let service = service_fn(|request| {
@@ -95,11 +96,15 @@ async fn converse(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     ended.map_err(io::Error::other)
 }
 
-async fn respond(
-    shared: &Arc<Shared>,
-    peer: Option<String>,
-    request: Request<Incoming>,
-) -> Response<Body> {
+/// Who is at the other end.
+#[derive(Clone)]
+struct Peer {
+    connection: u64,
+    /// Whom the client's certificate names.
+    name: Option<String>,
+}
+
+async fn respond(shared: &Arc<Shared>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
     let mut head = Head { audit_id: shared.audit_id(), now: shared.now_seconds(), flow: None };
     match answer(shared, peer, request, &mut head).await {
         Ok(response) => response,
@@ -110,7 +115,7 @@ async fn respond(
 /// Authentication, then priority and fairness, then authorization, then the work.
 async fn answer(
     shared: &Arc<Shared>,
-    peer: Option<String>,
+    peer: Peer,
     request: Request<Incoming>,
     head: &mut Head,
 ) -> Result<Response<Body>, Failure> {
@@ -128,6 +133,7 @@ async fn answer(
         query: query.into(),
         accept: accept.into(),
         compressed: request.headers.contains_key(ACCEPT_ENCODING),
+        connection: peer.connection,
     });
     let mut in_the_answer = None;
     match shared.befall(verb, plural) {
@@ -139,7 +145,7 @@ async fn answer(
         }
         fault => in_the_answer = fault,
     }
-    let user = user(shared, peer, &request.headers)?;
+    let user = user(shared, peer.name, &request.headers)?;
     let flow = if user == ANONYMOUS { ANONYMOUS_FLOW } else { FLOW };
     head.flow = shared.options.priority_and_fairness.then_some(flow);
     let route = match place {

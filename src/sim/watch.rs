@@ -76,7 +76,7 @@ impl Watch {
 
     async fn write(&self, shared: &Shared, writer: &mut Writer) -> Result<(), Over> {
         let end = Instant::now() + self.lasts;
-        let mut revision = shared.revision.subscribe();
+        let (mut revision, mut ends) = (shared.revision.subscribe(), shared.ends.subscribe());
         let mut sent = match self.from {
             Some(version) => version,
             None => self.initial(shared, writer).await?,
@@ -103,6 +103,7 @@ impl Watch {
             tokio::select! {
                 () = writer.closed() => return Err(Over),
                 () = sleep_until(end) => return Ok(()),
+                _ = ends.changed() => return Ok(()),
                 () = sleep_until(due), if cached && due < end => {
                     bookmark = Instant::now() + shared.options.bookmark_period;
                     last_bookmark = last_bookmark.filter(|last| *last > Instant::now());

@@ -4,11 +4,17 @@
 
 use std::time::Duration;
 
-use kubetally::sim::state::Key;
+use bytes::Bytes;
+use kubetally::sim::{
+    Options,
+    fault::{Fault, Rule},
+    state::Key,
+};
+use serde_json::{Value, json};
 
 use crate::{
     eventually::eventually,
-    rig::{Scrape, Watching},
+    rig::{Cluster, Scrape, Watching, event, pod, recount},
 };
 
 /// Connections that are refused, told to go away, or of another protocol.
@@ -21,6 +27,8 @@ mod errors;
 mod history;
 /// Lists: broken, cut off, page by page, streamed.
 mod lists;
+/// A machine on a clock of its own.
+mod played;
 /// Slow readers, storms, clocks that jump.
 mod pressure;
 /// Servers and networks that fall silent.
@@ -34,6 +42,29 @@ const PODS: &str = "kubetally_objects{resource=\"pods\"}";
 /// The series of what was listed again for this cause.
 fn relists(resource: &str, cause: &str) -> String {
     format!("kubetally_watch_relists_total{{resource=\"{resource}\",cause=\"{cause}\"}}")
+}
+
+/// The series of watches that ended for this cause.
+fn ends(resource: &str, cause: &str) -> String {
+    format!("kubetally_watch_ends_total{{resource=\"{resource}\",cause=\"{cause}\"}}")
+}
+
+fn over_http1(options: Options) -> Options {
+    Options { alpn: vec!["http/1.1"], ..options }
+}
+
+/// The resourceVersions that watches of a resource were asked for at; none of those that list first.
+fn versions(cluster: &Cluster, resource: &str) -> Vec<String> {
+    let all = cluster.sim.requests();
+    let watches = all.iter().filter(|seen| seen.verb == "watch" && seen.path.ends_with(resource));
+    let asked = watches.filter_map(|seen| parameter(&seen.query, "resourceVersion"));
+    asked.filter(|version| !version.is_empty()).collect()
+}
+
+/// What a query has of this name.
+fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut parameters = form_urlencoded::parse(query.as_bytes());
+    parameters.find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
 }
 
 fn key(namespace: &str, name: &str) -> Key {
@@ -67,4 +98,46 @@ async fn later(seconds: u64) {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(seconds)).await;
     tokio::time::resume();
+}
+
+/// What the events of the tests come to.
+const WARNINGS: &str = "kubetally_event_warnings_total{namespace=\"shop\"}";
+
+/// A daemon that watches pods and an event and is cut off; while it is away a pod comes, one goes,
+/// and the event happens twice more. What it opens next of a resource meets this fault. Ends when
+/// the scrape shows what the server holds.
+async fn resumed(
+    options: Options,
+    resource: &'static str,
+    fault: impl FnOnce(&Cluster) -> Fault,
+) -> (Cluster, Watching, Scrape) {
+    let cluster = Cluster::start(options).await;
+    for name in ["stays", "goes"] {
+        cluster.sim.put("pods", pod("shop", name, "Running"));
+    }
+    cluster.sim.put("events", event("shop", "e", 1));
+    let daemon = cluster.watch(&[]).await;
+    daemon.until_ready().await;
+    cluster.sim.fall();
+    cluster.sim.inject(Rule::once("watch", resource, fault(&cluster)));
+    cluster.sim.delete("pods", &[key("shop", "goes")]);
+    cluster.sim.put("pods", pod("shop", "comes", "Pending"));
+    cluster.sim.put("events", event("shop", "e", 3));
+    cluster.sim.rise();
+    let scrape = until_true(&cluster, &daemon, 2.0).await;
+    (cluster, daemon, scrape)
+}
+
+/// Waits until a scrape shows what the server holds, and so many warnings.
+async fn until_true(cluster: &Cluster, daemon: &Watching, warnings: f64) -> Scrape {
+    let expected = recount(&cluster.sim.objects("pods"));
+    soon(daemon, "what the server holds", |scrape| {
+        scrape.starting("kubetally_pods{") == expected && scrape.value(WARNINGS) >= warnings
+    })
+    .await
+}
+
+/// A line of a watch.
+fn line(kind: &str, object: &Value) -> Bytes {
+    format!("{}\n", json!({"type": kind, "object": object})).into()
 }

@@ -167,15 +167,15 @@ impl Watcher {
     pub(super) fn finish(&mut self, stream: Stream) {
         match stream.reader {
             Reader::Watch(events) => {
-                if let Some(rest) = events.rest() {
+                // A last line without its newline counts; one that was cut off does not.
+                let taken = events.rest().map_or(Ok(true), |rest| {
                     let store = Arc::clone(&self.parts.store);
-                    // A last line without its newline counts; one that was cut off does not.
-                    let taken = self.event(rest, &mut self.batch(), &mut *lock(&store));
-                    if let Err(error) = taken {
-                        tracing::debug!(resource = self.resource(), %error, "the last line was cut off");
-                    }
+                    self.event(rest, &mut self.batch(), &mut *lock(&store))
+                });
+                match taken {
+                    Ok(_) => self.input(Input::Ended(None)),
+                    Err(_) => self.cut_off("the watch was cut off in the middle of a line"),
                 }
-                self.input(Input::Ended(None));
             }
             Reader::List(items) => match items.finish() {
                 Ok(page) => {
@@ -190,14 +190,17 @@ impl Watcher {
                         self.tell(kind, "the list goes round: a continue token came again");
                     }
                 }
-                Err(DecodeError::CutOff) => {
-                    self.input(Input::Ended(Some(TransportReason::Eof)));
-                    let kind = FailureKind::Transport(TransportReason::Eof);
-                    self.tell(kind, "the list was cut off");
-                }
+                Err(DecodeError::CutOff) => self.cut_off("the list was cut off"),
                 Err(error) => self.undecodable(&error),
             },
         }
+    }
+
+    /// The body ended as if it were whole, and is not.
+    fn cut_off(&mut self, message: &str) {
+        self.parts.telemetry.transport_error(TransportReason::Eof);
+        self.input(Input::Ended(Some(TransportReason::Eof)));
+        self.tell(FailureKind::Transport(TransportReason::Eof), message);
     }
 
     fn undecodable(&mut self, error: &DecodeError) {

@@ -12,7 +12,7 @@ use kubetally::sim::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{PODS, key, later, relists, soon};
+use super::{PODS, key, later, over_http1, relists, soon};
 use crate::{
     eventually::eventually,
     rig::{Cluster, Scrape, Watching, event, pod, recount},
@@ -24,10 +24,6 @@ const STATUS: &str = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status
 
 fn by_pages() -> Options {
     Options { streaming_lists: false, ..Options::default() }
-}
-
-fn over_http1(options: Options) -> Options {
-    Options { alpn: vec!["http/1.1"], ..options }
 }
 
 async fn populated(options: Options) -> Cluster {

@@ -15,7 +15,7 @@ COUNT := PATH="$(VALGRIND)/usr/bin:$$PATH"; tools=$(VALGRIND)/usr/libexec/valgri
   if [ -d "$$tools" ]; then export VALGRIND_LIB="$$tools"; fi; \
   cargo bench --profile measure --bench instructions
 
-.PHONY: help test fmt lint doc docs deny advisories bench microbench instructions instructions-write valgrind fuzz fuzz-build apiserver-assets kube-state-metrics helm prometheus-operator conformance manifests dashboards image image-test prometheus-test page-test ci
+.PHONY: help test fmt lint doc docs deny advisories bench microbench instructions instructions-write valgrind fuzz fuzz-build apiserver-assets kube-state-metrics helm prometheus-operator conformance manifests dashboards image tools image-test prometheus prometheus-test page-test ci
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -107,12 +107,18 @@ dashboards: ## Read the dashboards by Grafana's own types
 image: ## Build the image with Buildah
 	deploy/image target/image
 
+tools: valgrind prometheus ## Get what Debian has of what is needed to test
+	tests/debian/install musl-gcc=musl-tools buildah=buildah \
+	  chromium=chromium,fonts-dejavu-core,fonts-roboto-unhinted
+
 image-test: ## Build the image and look whether it is what it should be
 	tests/debian/install musl-gcc=musl-tools buildah=buildah
 	tests/image/run
 
-prometheus-test: ## Test dashboards, alerts and scrape with a real Prometheus and other readers
+prometheus:
 	tests/debian/fetch $(PROMETHEUS) prometheus prometheus promtool
+
+prometheus-test: prometheus ## Test dashboards, alerts and scrape with a real Prometheus and other readers
 	PATH="$(PROMETHEUS)/usr/bin:$$PATH" KUBETALLY_REQUIRE=prometheus,promtool,go \
 	  cargo test --test prometheus
 

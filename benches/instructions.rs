@@ -174,6 +174,6 @@ fn pod(at: u32, restarts: u32) -> String {
 fn change(store: &Shared, pods: &[String]) {
     let mut store = store.lock().expect("nobody panics");
     for pod in pods {
-        black_box(store.apply(Op::Modified, payload(pod), NOW)).expect("a pod");
+        black_box(store.apply(Op::Modified, 0, payload(pod), NOW)).expect("a pod");
     }
 }

@@ -57,7 +57,7 @@ fn apply(store: &Shared, changes: &[String]) {
     for change in changes {
         let bytes = change.as_bytes();
         let payload = Payload { encoding: Encoding::Json, event: true, bytes };
-        black_box(store.apply(Op::Modified, payload, NOW)).expect("a pod");
+        black_box(store.apply(Op::Modified, 0, payload, NOW)).expect("a pod");
     }
 }
 

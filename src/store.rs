@@ -127,11 +127,18 @@ pub trait Holder: Send {
     /// The list of this scope ended well: what was not seen is removed.
     fn end_list(&mut self, scope: usize, now: i64);
 
-    /// An object on a live watch.
+    /// An object on a live watch. Everything up to the resourceVersion `after` has arrived: of what
+    /// comes again, only a deletion is taken.
     ///
     /// # Errors
     /// Where it cannot be decoded.
-    fn apply(&mut self, op: Op, payload: Payload<'_>, now: i64) -> Result<Applied, DecodeError>;
+    fn apply(
+        &mut self,
+        op: Op,
+        after: u64,
+        payload: Payload<'_>,
+        now: i64,
+    ) -> Result<Applied, DecodeError>;
 
     /// Shows a series an object, from now on, where the kind has any.
     fn show_details(&mut self, extra: Extra);
@@ -366,10 +373,19 @@ impl<K: Kind> Holder for Store<K> {
         (scope.denied, scope.absent) = (false, false);
     }
 
-    fn apply(&mut self, op: Op, payload: Payload<'_>, now: i64) -> Result<Applied, DecodeError> {
+    fn apply(
+        &mut self,
+        op: Op,
+        after: u64,
+        payload: Payload<'_>,
+        now: i64,
+    ) -> Result<Applied, DecodeError> {
         let object = K::Object::decode(payload)?;
+        let applied = applied(object.meta())?;
         match op {
             Op::Deleted => self.delete(&object, now),
+            // It may be of a life that is over, which was counted.
+            _ if applied.resource_version <= after => Ok(applied),
             op => self.upsert(&object, Origin::Live(op), 0, now),
         }
     }

@@ -61,10 +61,15 @@ impl<K: Kind> Rig<K> {
 
     /// A notification of a live watch.
     pub fn live(&mut self, op: Op, object: &Value) -> &mut Self {
+        self.live_after(0, op, object)
+    }
+
+    /// A notification of a live watch on which everything up to this resourceVersion has arrived.
+    pub fn live_after(&mut self, after: u64, op: Op, object: &Value) -> &mut Self {
         let event = json!({"type": op.as_str().to_uppercase(), "object": self.versioned(object)});
         let bytes = event.to_string();
         let payload = Payload { encoding: Encoding::Json, event: true, bytes: bytes.as_bytes() };
-        self.store.apply(op, payload, self.micros()).expect("an object");
+        self.store.apply(op, after, payload, self.micros()).expect("an object");
         self
     }
 

@@ -158,6 +158,19 @@ fn what_is_older_on_a_watch_changes_nothing(
 }
 
 #[test]
+fn what_has_gone_and_comes_again_is_not_counted_again() {
+    let mut rig = Rig::<Things>::synced(&[]);
+    rig.live(Op::Added, &versioned("a", 9)).live(Op::Deleted, &versioned("a", 10));
+    let folded = rig.store.tally.folded.len();
+    for (op, version) in [(Op::Added, 8), (Op::Modified, 9), (Op::Deleted, 10)] {
+        rig.live_after(9, op, &versioned("a", version));
+        assert_eq!((rig.store.len(), rig.store.tally.folded.len()), (0, folded));
+    }
+    rig.live_after(9, Op::Added, &versioned("a", 11));
+    assert_eq!(names(&rig.store), ["a"]);
+}
+
+#[test]
 fn a_list_is_the_truth_though_its_versions_went_back() {
     let mut rig = Rig::<Things>::synced(&[versioned("a", 900), versioned("b", 950)]);
     rig.list(&[versioned("a", 30)]);
@@ -221,8 +234,8 @@ fn what_is_no_object_is_an_error_and_changes_nothing(#[case] bytes: &str) {
     let payload =
         Payload { encoding: crate::wire::Encoding::Json, event: false, bytes: bytes.as_bytes() };
     assert!(rig.store.list(0, payload, 0).is_err());
-    assert!(rig.store.apply(Op::Added, payload, 0).is_err());
-    assert!(rig.store.apply(Op::Deleted, payload, 0).is_err());
+    assert!(rig.store.apply(Op::Added, 0, payload, 0).is_err());
+    assert!(rig.store.apply(Op::Deleted, 0, payload, 0).is_err());
     assert_eq!(rig.store.len(), 0);
 }
 

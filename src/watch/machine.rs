@@ -157,6 +157,12 @@ impl Machine {
         self.synced && !self.gone
     }
 
+    /// The resourceVersion up to which everything has arrived.
+    #[must_use]
+    pub const fn passed(&self) -> u64 {
+        self.version
+    }
+
     /// Whether a live watch is open.
     #[must_use]
     pub const fn connected(&self) -> bool {

@@ -44,7 +44,7 @@ fn list(store: &Shared, objects: &[Value], seconds: i64) {
 fn live(store: &Shared, op: Op, object: &Value, seconds: i64) {
     let bytes = json!({"type": op.as_str().to_uppercase(), "object": object}).to_string();
     let payload = Payload { encoding: Encoding::Json, event: true, bytes: bytes.as_bytes() };
-    store.lock().expect("nobody panicked").apply(op, payload, at(seconds)).expect("an object");
+    store.lock().expect("nobody panicked").apply(op, 0, payload, at(seconds)).expect("an object");
 }
 
 fn pod(namespace: &str, name: &str, version: u64, status: Value) -> Value {

@@ -198,7 +198,7 @@ impl Watched {
                     Some(store) if self.listing => store.list(0, payload, NOW).expect("an object"),
                     Some(store) => {
                         self.versions.push(
-                            store.apply(op, payload, NOW).expect("an object").resource_version,
+                            store.apply(op, 0, payload, NOW).expect("an object").resource_version,
                         );
                     }
                     None => {}
@@ -439,7 +439,7 @@ fn a_watch_in_protobuf_leaves_the_pods_that_it_says() {
             match stream::notification(event).expect("a notification") {
                 Notification::Object(_) if listing => holder.list(0, event, NOW).expect("a pod"),
                 Notification::Object(op) => {
-                    holder.apply(op, event, NOW).expect("a pod");
+                    holder.apply(op, 0, event, NOW).expect("a pod");
                 }
                 Notification::Bookmark { initial_events_end: true, .. } => {
                     holder.end_list(0, NOW);

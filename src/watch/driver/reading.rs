@@ -124,7 +124,7 @@ impl Watcher {
             self.listing.progress.count();
             return store.list(self.parts.scope, payload, now).map(|()| 0);
         }
-        let applied = store.apply(op, payload, now)?;
+        let applied = store.apply(op, self.passed(), payload, now)?;
         // What a selector begins to select may be old.
         if op == Op::Added && applied.created > 0 && !self.parts.target.is_selective() {
             // Creation has whole seconds.
@@ -133,6 +133,15 @@ impl Watcher {
             self.intake.delivery_lag(lag);
         }
         Ok(applied.resource_version)
+    }
+
+    /// Up to where all has arrived. A resource of which only the name is known may be of another
+    /// server behind this one, whose versions need not grow from object to object.
+    fn passed(&self) -> u64 {
+        match self.parts.target.resource.discovered {
+            true => 0,
+            false => self.machine.passed(),
+        }
     }
 
     /// The resourceVersion of an object that is another shard's: a server that cannot choose by

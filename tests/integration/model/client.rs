@@ -267,7 +267,8 @@ impl Client {
         if listing && op != Op::Deleted {
             return store.list(0, payload, now).map(|()| 0).map_err(drop);
         }
-        store.apply(op, payload, now).map(|applied| applied.resource_version).map_err(drop)
+        let after = self.machine.passed();
+        store.apply(op, after, payload, now).map(|applied| applied.resource_version).map_err(drop)
     }
 
     /// Steps the machine and does what it says; whether what was open still is.

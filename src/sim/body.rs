@@ -8,10 +8,13 @@ use std::{
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::yield_now};
 
 /// How many pieces may wait for the reader.
 const WAITING: usize = 16;
+
+/// How often others have their turn before a body breaks.
+const TURNS: usize = 16;
 
 /// A fault of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +98,10 @@ impl Writer {
             }
             Some(BodyFault::Break(at)) if due(at).is_some() => {
                 self.send(bytes.slice(..at - self.written)).await?;
+                // A reset takes with it what has not been sent yet.
+                for _ in 0..TURNS {
+                    yield_now().await;
+                }
                 let _unread = self.pieces.send(Err(Broken)).await;
                 Err(Over)
             }

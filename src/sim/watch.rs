@@ -94,9 +94,8 @@ impl Watch {
                 return self.expired(shared, sent, writer).await;
             };
             changes.retain(|change| change.object.version <= now);
-            if let Some(last) = changes.last() {
-                sent = last.object.version;
-            }
+            // Whoever has heard of everything misses nothing when it is forgotten.
+            sent = sent.max(now);
             writer.write(self.events(&changes)).await?;
             let cached = self.served.cached && self.bookmarks;
             let due = last_bookmark.map_or(bookmark, |last| last.min(bookmark)).min(end);

@@ -15,7 +15,6 @@ use crate::{
 const WIDGETS: &str = "example.com/v1/widgets";
 const IN_SHOP: &str =
     "kubetally_namespace_objects{namespace=\"shop\",resource=\"widgets.example.com\"}";
-const SERVED: &str = "kubetally_watch_served{resource=\"widgets.example.com\"}";
 
 fn object(namespace: &str, name: &str) -> Value {
     json!({"metadata": {"name": name, "namespace": namespace}, "data": {"password": "hunter2"}})
@@ -64,37 +63,6 @@ async fn what_secrets_hold_is_never_asked_for() {
             "{seen:?}"
         );
     }
-}
-
-#[tokio::test]
-async fn a_custom_resource_is_counted_as_long_as_it_is_there() {
-    let cluster = cluster(&["", "apps", "example.com"]).await;
-    let daemon = cluster.watch(&[("watch.resources", "pods,example.com/v1/widgets")]).await;
-    daemon.until_ready().await;
-    told(&daemon, "widgets.example.com").await;
-    told(&daemon, "example.com/v1 widgets: not served by the API server (yet); next try in").await;
-    let scrape = daemon.scrape().await;
-    assert!(!scrape.0.keys().any(|series| series.starts_with("kubetally_objects{resource=\"w")));
-    assert!(scrape.is("kubetally_watch_synced{resource=\"widgets.example.com\"}", 0.0));
-    assert!(scrape.is(SERVED, 0.0), "{scrape:?}");
-    assert!(scrape.is("kubetally_watch_served{resource=\"pods\"}", 1.0), "{scrape:?}");
-
-    cluster.sim.put("widgets", object("shop", "a"));
-    cluster.sim.define("example.com");
-    daemon.until("the first widget", |scrape| scrape.is(IN_SHOP, 1.0)).await;
-    cluster.sim.put("widgets", object("shop", "b"));
-    daemon.until("the second widget", |scrape| scrape.is(IN_SHOP, 2.0)).await;
-    assert!(daemon.scrape().await.is(SERVED, 1.0));
-
-    cluster.sim.withdraw("example.com");
-    cluster.sim.cut();
-    told(&daemon, "example.com/v1 widgets: not served by the API server (yet); next try in").await;
-    let scrape = daemon.scrape().await;
-    assert!(!scrape.0.contains_key(IN_SHOP) && scrape.is(SERVED, 0.0), "{scrape:?}");
-    assert_eq!(daemon.get("/readyz").await.0, 200, "the others are watched");
-
-    cluster.sim.define("example.com");
-    daemon.until("the widgets again", |scrape| scrape.is(IN_SHOP, 2.0)).await;
 }
 
 #[tokio::test]

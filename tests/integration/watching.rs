@@ -98,18 +98,6 @@ async fn only_the_namespaces_asked_for_are_watched() {
 }
 
 #[tokio::test]
-async fn what_leaves_a_selection_is_no_longer_counted() {
-    let cluster = Cluster::start(Options::default()).await;
-    for name in ["a", "b"] {
-        cluster.sim.put("pods", pod("shop", name, "Running"));
-    }
-    let daemon = cluster.watch(&[("watch.field_selectors.pods", "status.phase=Running")]).await;
-    daemon.until("both", |scrape| scrape.is("kubetally_objects{resource=\"pods\"}", 2.0)).await;
-    cluster.sim.put("pods", pod("shop", "a", "Succeeded"));
-    daemon.until("one", |scrape| scrape.is("kubetally_objects{resource=\"pods\"}", 1.0)).await;
-}
-
-#[tokio::test]
 async fn it_serves_before_the_server_answers_and_is_ready_when_all_is_listed() {
     let cluster = Cluster::start(Options::default()).await;
     cluster.sim.put("pods", pod("shop", "a", "Running"));

@@ -393,6 +393,16 @@ fn a_resource_that_is_gone_is_listed_when_it_is_back() {
 }
 
 #[test]
+fn a_resource_that_stays_gone_is_asked_for_rarely() {
+    let mut rig = Rig::watching(true);
+    rig.after(MINUTE).step(Input::Ended(None)).wait();
+    let waits: Vec<_> = (0..20).map(|_| rig.fail(FailureKind::NotFound).wait()).collect();
+    assert!(waits[0] >= Duration::from_secs(4), "{waits:?}");
+    assert!(waits[3..].iter().all(|wait| (MINUTE / 2..=MINUTE).contains(wait)), "{waits:?}");
+    assert_eq!(rig.relists(), []);
+}
+
+#[test]
 fn a_permanent_401_is_no_hot_loop() {
     let mut rig = Rig::new(true);
     let mut tries = 0;

@@ -20,6 +20,7 @@ use crate::{
 
 /// Pods and events that there are before anything befalls a list; pages hold eight of them.
 const MANY: usize = 20;
+const NOTIFICATIONS: &str = "kubetally_watch_notifications_total";
 const STATUS: &str = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"etcdserver: request timed out","code":500}"#;
 
 fn by_pages() -> Options {
@@ -123,6 +124,10 @@ async fn fault_19_a_list_that_is_reset_sweeps_nothing(
     let cluster = populated(options).await;
     let reset = Rule::once(verb, resource, Fault::Body(BodyFault::Break(700)));
     let (_daemon, scrape) = listed_again(&cluster, vec![Rule { skip, ..reset }]).await;
+    if verb == "watch" {
+        let added = scrape.sum(&format!("{NOTIFICATIONS}{{resource=\"{resource}\",op=\"added\""));
+        assert!(added > 2.0 * MANY as f64, "nothing of it arrived: {scrape:?}");
+    }
     assert!(scrape.is(&relists(resource, "expired"), 1.0));
     assert!(scrape.is(&relists(resource, "incomplete"), 1.0));
     assert_eq!(scrape.sum("kubetally_watch_relists_total"), 3.0, "one of the others");

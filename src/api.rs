@@ -38,7 +38,7 @@ label! {
         Reset = "reset",
         /// The peer is going away.
         Goaway = "goaway",
-        /// An HTTP/2 ping stayed unanswered.
+        /// An HTTP/2 ping stayed unanswered, or over HTTP/1.1 what was asked in its place.
         PingTimeout = "ping_timeout",
         /// Nothing arrived within the deadline.
         ReadTimeout = "read_timeout",

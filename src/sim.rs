@@ -16,6 +16,7 @@ pub mod body;
 pub mod events;
 pub mod fault;
 pub mod fleet;
+pub mod ice;
 pub mod kinds;
 pub mod list;
 pub mod objects;
@@ -71,6 +72,8 @@ pub struct Options {
     pub priority_and_fairness: bool,
     /// How often a watch of a cached resource gets a bookmark.
     pub bookmark_period: Duration,
+    /// How many streams a connection may have at a time (`MAX_CONCURRENT_STREAMS` of HTTP/2).
+    pub streams: u32,
 }
 
 impl Default for Options {
@@ -81,6 +84,7 @@ impl Default for Options {
             streaming_lists: true,
             priority_and_fairness: true,
             bookmark_period: Duration::from_secs(60),
+            streams: 100,
         }
     }
 }
@@ -118,6 +122,8 @@ pub struct Shared {
     revision: channel::Sender<u64>,
     /// How many connections there were.
     connections: AtomicU64,
+    /// Connections up to this number are frozen.
+    frozen: channel::Sender<u64>,
     /// Changes when every connection should say GOAWAY.
     goaway: channel::Sender<()>,
     /// Changes when every watch should end, as it does at its deadline.
@@ -164,6 +170,7 @@ impl Sim {
             tls: Mutex::new(Arc::new(tls)),
             revision: channel::Sender::new(0),
             connections: AtomicU64::new(0),
+            frozen: channel::Sender::new(0),
             goaway: channel::Sender::new(()),
             ends: channel::Sender::new(()),
             skew: AtomicI64::new(0),
@@ -295,6 +302,23 @@ impl Sim {
     /// Breaks every connection; new ones are taken.
     pub fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 2);
+    }
+
+    /// Freezes every connection, and those that come, until [`Sim::thaw`]: they are open, and nothing
+    /// is read or written.
+    pub fn freeze(&self) {
+        self.shared.frozen.send_replace(u64::MAX);
+    }
+
+    /// Freezes every connection that there is; those that come are served.
+    pub fn strand(&self) {
+        let connections = self.shared.connections.load(Ordering::Relaxed);
+        self.shared.frozen.send_replace(connections);
+    }
+
+    /// What is frozen goes on.
+    pub fn thaw(&self) {
+        self.shared.frozen.send_replace(0);
     }
 
     /// Ends every watch, as its deadline does.

@@ -27,7 +27,7 @@ label! {
         EmptyClose = "empty_close",
         /// Silent beyond its deadline.
         IdleTimeout = "idle_timeout",
-        /// An HTTP/2 ping stayed unanswered.
+        /// An HTTP/2 ping stayed unanswered, or over HTTP/1.1 what was asked in its place.
         PingTimeout = "ping_timeout",
         /// The server is going away.
         Goaway = "goaway",

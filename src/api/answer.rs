@@ -65,6 +65,12 @@ impl Answer {
         }
     }
 
+    /// Whether its connection has pings that tell of a silent server.
+    #[must_use]
+    pub const fn is_pinged(&self) -> bool {
+        self.connection.is_http2()
+    }
+
     /// When the attempt began that this answers, its dial included.
     #[must_use]
     pub const fn started(&self) -> Instant {

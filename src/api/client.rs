@@ -1,5 +1,7 @@
 //! Requests on connections, counted and timed; a 401 reads the token again and tries once more.
 
+mod pulse;
+
 use std::{
     collections::HashSet,
     hash::{BuildHasher, RandomState},
@@ -16,6 +18,7 @@ use http::{
 };
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use pulse::Pulse;
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -51,6 +54,7 @@ pub struct Client {
     pub(super) telemetry: Telemetry,
     /// What skew is told by: a clock that nobody sets.
     epoch: Instant,
+    pulse: Pulse,
     skew: Mutex<Skew>,
     flows: Mutex<Flows>,
     warned: Mutex<HashSet<u64>>,
@@ -86,10 +90,12 @@ impl Client {
     /// A client; nothing is dialled yet.
     #[must_use]
     pub fn new(endpoint: Endpoint, telemetry: Telemetry) -> Self {
+        let epoch = Instant::now();
         Self {
             endpoint,
             telemetry,
-            epoch: Instant::now(),
+            epoch,
+            pulse: Pulse::new(epoch),
             skew: Mutex::default(),
             flows: Mutex::default(),
             warned: Mutex::default(),
@@ -129,7 +135,8 @@ impl Client {
         self.ask(&target.ask(request), connection).await.map_err(|trouble| target.absent(trouble))
     }
 
-    /// Sends a request, and once more where it was refused with 401 and there is other proof now.
+    /// Sends a request, and once more where the server went away before it took it, or where it was
+    /// refused with 401 and there is other proof now.
     ///
     /// # Errors
     /// Where there is no answer of status 200 or 201: what it means and says.
@@ -139,7 +146,11 @@ impl Client {
         connection: Option<Connection>,
     ) -> Result<Answer, Trouble> {
         let proof = self.prove().await?;
-        let first = self.attempt(&proof, ask, connection).await;
+        let mut first = self.attempt(&proof, ask, connection).await;
+        if first.as_ref().is_err_and(Trouble::is_unanswered) {
+            self.telemetry.retry(ask.verb, &ask.about);
+            first = self.attempt(&proof, ask, None).await;
+        }
         let mut trouble = match first {
             Err(trouble) if trouble.is_unauthorized() => trouble,
             other => return other,
@@ -148,7 +159,7 @@ impl Client {
             Some(proof) => {
                 self.telemetry.retry(ask.verb, &ask.about);
                 let second = self.attempt(&proof, ask, None).await;
-                if second.as_ref().is_err_and(|trouble| trouble.is_unauthorized()) {
+                if second.as_ref().is_err_and(Trouble::is_unauthorized) {
                     self.explain(false, Some(ReloadResult::Rotated));
                 }
                 second
@@ -229,6 +240,7 @@ impl Client {
         })?;
         let head = Instant::now();
         self.telemetry.phase(Phase::FirstByte, head.duration_since(at));
+        self.pulse.beat(head);
         self.note_headers(response.headers(), at, head);
         let status = response.status().as_u16();
         self.telemetry.request_answered(verb, resource, status);
@@ -349,6 +361,11 @@ impl Client {
 impl Trouble {
     fn is_unauthorized(&self) -> bool {
         self.failure.kind == FailureKind::Unauthorized
+    }
+
+    /// Whether the server said GOAWAY before it took the request (RFC 9113, 6.8).
+    fn is_unanswered(&self) -> bool {
+        self.failure.kind == FailureKind::Transport(TransportReason::Goaway)
     }
 }
 

@@ -33,9 +33,9 @@ const DNS: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(10);
 const TLS: Duration = Duration::from_secs(10);
 /// A connection silent for so long is asked whether it is alive…
-const PING: Duration = Duration::from_secs(10);
+pub(super) const PING: Duration = Duration::from_secs(10);
 /// …and must answer within this.
-const PONG: Duration = Duration::from_secs(5);
+pub(super) const PONG: Duration = Duration::from_secs(5);
 /// What may be under way to us unread, for a stream and for its connection.
 const WINDOW: u32 = 1024 * 1024;
 /// How much is taken from the kernel at once: rustls alone takes 4 KB, of which a changed pod needs
@@ -251,7 +251,10 @@ pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Trans
     Err(last.unwrap_or_else(|| TransportError::new(TransportReason::Dns, "no address to dial")))
 }
 
-/// HTTP/1.1 has no ping: the kernel asks instead. Not every kernel can; then deadlines remain.
+/// HTTP/1.1 has no ping: the kernel asks the other one, and [`Client::dies`] the server behind it.
+/// Not every kernel can.
+///
+/// [`Client::dies`]: super::client::Client::dies
 fn keep_alive(stream: &TcpStream) {
     let socket = SockRef::from(stream);
     let keepalive = TcpKeepalive::new().with_time(PING).with_interval(PONG);

@@ -21,6 +21,8 @@ pub struct Head {
     pub now: u64,
     /// Flow schema and priority level, where priority and fairness has classified the request.
     pub flow: Option<[&'static str; 2]>,
+    /// Further headers.
+    pub more: Vec<(&'static str, &'static str)>,
 }
 
 /// The flow schema and priority level of a service account's requests.
@@ -50,7 +52,7 @@ impl Head {
             headers.push(("X-Kubernetes-Pf-Flowschema-Uid", schema));
             headers.push(("X-Kubernetes-Pf-Prioritylevel-Uid", level));
         }
-        headers.extend(more);
+        headers.extend(more.iter().chain(&self.more));
         headers.sort_unstable();
         let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(self.now));
         headers.push(("Date", &date));

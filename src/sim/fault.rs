@@ -34,6 +34,8 @@ pub enum Fault {
         /// The body.
         body: Bytes,
     },
+    /// It is answered as ever, with these headers beside.
+    Headers(Vec<(&'static str, &'static str)>),
     /// It is never answered.
     Silence,
     /// It waits at this gate, and is answered then.
@@ -51,6 +53,8 @@ pub enum WatchFault {
     From(u64),
     /// The marker of a streaming list waits at this gate; what changes until then comes before it.
     Marker(Gate),
+    /// It goes on beyond the time that was asked for.
+    Endless,
 }
 
 /// Where something waits until it is opened.

@@ -27,6 +27,7 @@ use super::{
     auth::{self, ANONYMOUS},
     body::Writer,
     fault::Fault,
+    ice::Freezable,
     kinds::{Offer, Served},
     list,
     options::Options,
@@ -59,10 +60,12 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
 async fn converse(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let acceptor = TlsAcceptor::from(shared.tls());
+    let connection = shared.number_connection();
+    let stream = Freezable::new(stream, connection, shared.frozen.subscribe());
     let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await??;
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     let name = certificate.and_then(Leaf::read).and_then(|leaf| leaf.common_name());
-    let peer = Peer { connection: shared.number_connection(), name };
+    let peer = Peer { connection, name };
     let mut leave = shared.goaway.subscribe();
     let unauthorized = Arc::new(Notify::new());
     let service = service_fn(|request| {
@@ -79,7 +82,7 @@ async fn converse(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().title_case_headers(true);
-    builder.http2().max_concurrent_streams(100);
+    builder.http2().max_concurrent_streams(shared.options.streams);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = serving.as_mut() => Some(ended),
@@ -105,7 +108,8 @@ struct Peer {
 }
 
 async fn respond(shared: &Arc<Shared>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
-    let mut head = Head { audit_id: shared.audit_id(), now: shared.now_seconds(), flow: None };
+    let (audit_id, now) = (shared.audit_id(), shared.now_seconds());
+    let mut head = Head { audit_id, now, flow: None, more: Vec::new() };
     match answer(shared, peer, request, &mut head).await {
         Ok(response) => response,
         Err(failure) => head.refuse(&failure),
@@ -138,6 +142,7 @@ async fn answer(
     let mut in_the_answer = None;
     match shared.befall(verb, plural) {
         Some(Fault::Silence) => std::future::pending().await,
+        Some(Fault::Headers(more)) => head.more = more,
         Some(Fault::Wait(gate)) => gate.pass().await,
         Some(Fault::Answer { status, content_type, headers, body }) => {
             let body = Either::Left(Full::new(body));

@@ -18,6 +18,8 @@ use super::{
 
 /// How long a watch lasts that does not say how long.
 const DEFAULT: Duration = Duration::from_secs(1800);
+/// How long one lasts that does not end.
+const ENDLESS: Duration = Duration::from_secs(1_000_000);
 /// How long before its end a watch of a cached resource gets a last bookmark.
 const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 
@@ -61,7 +63,10 @@ impl Watch {
             bookmarks: options.allow_bookmarks,
             from,
             asked: options.resource_version.clone(),
-            lasts: options.timeout.map_or(DEFAULT, Duration::from_secs),
+            lasts: match (&fault, options.timeout) {
+                (Some(WatchFault::Endless), _) => ENDLESS,
+                (_, timeout) => timeout.map_or(DEFAULT, Duration::from_secs),
+            },
             fault,
         })
     }

@@ -31,6 +31,8 @@ mod lists;
 mod played;
 /// Slow readers, storms, clocks that jump.
 mod pressure;
+/// What stands between.
+mod proxy;
 /// Servers and networks that fall silent.
 mod silence;
 /// Bytes of a watch: pieces, garbage, ends.

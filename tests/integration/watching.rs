@@ -264,17 +264,3 @@ async fn an_expired_version_is_one_relist_that_finds_what_was_missed() {
         })
         .await;
 }
-
-#[tokio::test]
-async fn a_server_that_goes_away_ends_no_watch() {
-    let cluster = Cluster::start(Options::default()).await;
-    let daemon = cluster.watch(&[]).await;
-    daemon.until_ready().await;
-    cluster.sim.go_away();
-    cluster.sim.put("pods", pod("shop", "a", "Running"));
-    let scrape = daemon
-        .until("the pod", |scrape| scrape.is("kubetally_objects{resource=\"pods\"}", 1.0))
-        .await;
-    assert!(scrape.is("kubetally_watch_connected{resource=\"pods\"}", 1.0));
-    assert_eq!(cluster.requests("watch", "/pods"), 1);
-}

@@ -1,1 +1,164 @@
-//! Servers and networks that fall silent.
+//! Servers and networks that fall silent. Time passes on the daemon's clock, second by second.
+
+use kubetally::sim::{
+    Options,
+    body::BodyFault,
+    fault::{Fault, Rule, WatchFault},
+};
+use rstest::rstest;
+
+use super::{PODS, WARNINGS, ends, later, over_http1, relists, soon, until_true, versions};
+use crate::rig::{Cluster, Scrape, Watching, event, pod};
+
+/// A silent server has to be noticed within so many seconds.
+const NOTICED: u64 = 15;
+
+/// A daemon that watches a pod and an event.
+async fn watching(options: Options, settings: &[(&str, &str)]) -> (Cluster, Watching) {
+    let cluster = Cluster::start(options).await;
+    cluster.sim.put("pods", pod("shop", "a", "Running"));
+    cluster.sim.put("events", event("shop", "e", 1));
+    let daemon = cluster.watch(settings).await;
+    daemon.until_ready().await;
+    (cluster, daemon)
+}
+
+/// How many seconds pass until this holds.
+async fn seconds_until(daemon: &Watching, what: &str, holds: impl Fn(&Scrape) -> bool) -> u64 {
+    for seconds in 0..900 {
+        // What this second brought is on its way over sockets.
+        for _ in 0..3 {
+            if holds(&daemon.scrape().await) {
+                return seconds;
+            }
+        }
+        later(1).await;
+    }
+    panic!("{what}: not within 900 s: {:#?}", daemon.scrape().await);
+}
+
+/// Whether each of both watches has ended for this cause.
+fn both_ended(cause: &str) -> impl Fn(&Scrape) -> bool {
+    let series = ["pods", "events"].map(|resource| ends(resource, cause));
+    move |scrape| series.iter().all(|series| scrape.value(series) >= 1.0)
+}
+
+/// What changed meanwhile is found when the server is there again, without a list.
+async fn goes_on(cluster: &Cluster, daemon: &Watching) {
+    cluster.sim.put("pods", pod("shop", "b", "Pending"));
+    cluster.sim.put("events", event("shop", "e", 3));
+    cluster.sim.thaw();
+    let scrape = until_true(cluster, daemon, 2.0).await;
+    assert!(scrape.is(WARNINGS, 2.0), "none twice: {scrape:?}");
+    assert_eq!(scrape.sum("kubetally_watch_relists_total{resource=\"pods\""), 0.0, "{scrape:?}");
+}
+
+#[rstest]
+#[case::over_http2(Options::default())]
+#[case::over_http1(over_http1(Options::default()))]
+#[tokio::test]
+async fn fault_31_a_black_hole_is_noticed_within_fifteen_seconds(#[case] options: Options) {
+    let (cluster, daemon) = watching(options, &[]).await;
+    // Time in which nothing is wrong is no silence.
+    for _ in 0..40 {
+        later(1).await;
+        daemon.scrape().await;
+    }
+    assert_eq!(daemon.scrape().await.sum("kubetally_watch_ends_total"), 0.0);
+    cluster.sim.freeze();
+    let took = seconds_until(&daemon, "both watches given up", both_ended("ping_timeout")).await;
+    assert!(took <= NOTICED, "{took} s");
+    let scrape = daemon.scrape().await;
+    assert!(scrape.value("kubetally_api_transport_errors_total{reason=\"ping_timeout\"}") >= 2.0);
+    assert!(scrape.is("kubetally_watch_connected{resource=\"events\"}", 0.0));
+    assert!(scrape.is(PODS, 1.0), "what is known is shown on");
+    assert_eq!(daemon.get("/livez").await.0, 200);
+    goes_on(&cluster, &daemon).await;
+}
+
+/// Over HTTP/1.1 one request asks for all watches, and none while others are answered.
+#[tokio::test]
+async fn fault_31_over_http1_one_request_asks_for_all_watches() {
+    let (cluster, daemon) = watching(over_http1(Options::default()), &[]).await;
+    let before = cluster.requests("get", "/version");
+    for _ in 0..60 {
+        later(1).await;
+        daemon.scrape().await;
+    }
+    let asked = cluster.requests("get", "/version") - before;
+    assert!((4..=6).contains(&asked), "{asked} in a minute");
+    assert_eq!(daemon.scrape().await.sum("kubetally_watch_ends_total"), 0.0);
+    // A server that refuses is there.
+    let too_many = Rule::once("get", "/version", Fault::too_many_requests());
+    cluster.sim.inject(Rule { times: usize::MAX, ..too_many });
+    for _ in 0..30 {
+        later(1).await;
+        daemon.scrape().await;
+    }
+    assert_eq!(daemon.scrape().await.sum("kubetally_watch_ends_total"), 0.0);
+}
+
+#[tokio::test]
+async fn fault_32_a_connection_that_a_load_balancer_drops_is_noticed_within_fifteen_seconds() {
+    let (cluster, daemon) = watching(Options::default(), &[]).await;
+    for _ in 0..240 {
+        later(1).await;
+        daemon.scrape().await;
+    }
+    assert_eq!(daemon.scrape().await.sum("kubetally_watch_ends_total"), 0.0, "pings keep it");
+    cluster.sim.strand();
+    let took = seconds_until(&daemon, "both watches given up", both_ended("ping_timeout")).await;
+    assert!(took <= NOTICED, "{took} s");
+    goes_on(&cluster, &daemon).await;
+}
+
+/// A peer that answers pings and sends nothing: a resource with bookmarks is listed again after
+/// three minutes, and one without goes on at its own deadline.
+#[rstest]
+#[case::over_http2(Options::default())]
+#[case::over_http1(over_http1(Options::default()))]
+#[tokio::test]
+async fn fault_33_a_stream_that_is_frozen_ends_by_its_deadline(#[case] options: Options) {
+    let (cluster, daemon) = watching(options, &[("watch.timeout", "60s")]).await;
+    // A watch that has brought something goes on where it was.
+    cluster.sim.put("pods", pod("shop", "b", "Running"));
+    cluster.sim.put("events", event("shop", "e", 2));
+    until_true(&cluster, &daemon, 1.0).await;
+    for resource in ["pods", "events"] {
+        let frozen = Fault::Body(BodyFault::Hang(0));
+        cluster.sim.inject(Rule::once("watch", resource, frozen));
+    }
+    cluster.sim.cut();
+    let hang = |scrape: &Scrape| {
+        let connected = scrape.starting("kubetally_watch_connected").len() == 2;
+        connected && ["pods", "events"].iter().all(|of| versions(&cluster, of).len() == 1)
+    };
+    soon(&daemon, "the watches that hang", hang).await;
+    cluster.sim.put("pods", pod("shop", "c", "Pending"));
+    cluster.sim.put("events", event("shop", "e", 3));
+    let took = seconds_until(&daemon, "both watches given up", both_ended("idle_timeout")).await;
+    assert!((60..=2 * 60 + 15).contains(&took), "{took} s");
+    let scrape = until_true(&cluster, &daemon, 2.0).await;
+    assert!(scrape.is(WARNINGS, 2.0), "none twice: {scrape:?}");
+}
+
+#[rstest]
+#[case::over_http2(Options::default())]
+#[case::over_http1(over_http1(Options::default()))]
+#[tokio::test]
+async fn fault_34_a_watch_that_the_server_does_not_end_is_ended(#[case] options: Options) {
+    let cluster = Cluster::start(options).await;
+    cluster.sim.put("pods", pod("shop", "a", "Running"));
+    let endless = Rule::once("watch", "pods", Fault::Watch(WatchFault::Endless));
+    cluster.sim.inject(endless);
+    let daemon = cluster.watch(&[("watch.timeout", "30s"), ("watch.resources", "pods")]).await;
+    daemon.until_ready().await;
+    let ended = |scrape: &Scrape| scrape.is(&ends("pods", "idle_timeout"), 1.0);
+    let took = seconds_until(&daemon, "our own deadline", ended).await;
+    assert!((30 + 14..=60 + 15).contains(&took), "{took} s");
+    cluster.sim.put("pods", pod("shop", "b", "Running"));
+    let scrape = until_true(&cluster, &daemon, 0.0).await;
+    assert!(scrape.is(&relists("pods", "watchdog"), 0.0), "{scrape:?}");
+    assert_eq!(scrape.sum("kubetally_watch_relists_total"), 0.0, "{scrape:?}");
+    assert_eq!(versions(&cluster, "pods").len(), 1);
+}

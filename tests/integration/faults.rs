@@ -23,6 +23,8 @@ mod connections;
 mod credentials;
 /// Errors that the server states, and how often it is asked again.
 mod errors;
+/// A kind of each sort, and whatever is asked beside the watches.
+mod everyone;
 /// Versions that expire or go back, objects that go while nobody looks.
 mod history;
 /// Lists: broken, cut off, page by page, streamed.

@@ -312,8 +312,7 @@ impl Sim {
 
     /// Freezes every connection that there is; those that come are served.
     pub fn strand(&self) {
-        let connections = self.shared.connections.load(Ordering::Relaxed);
-        self.shared.frozen.send_replace(connections);
+        self.shared.frozen.send_replace(self.connections());
     }
 
     /// What is frozen goes on.
@@ -344,6 +343,12 @@ impl Sim {
     /// Sets its clock ahead of ours, or behind.
     pub fn skew(&self, seconds: i64) {
         self.shared.skew.store(seconds, Ordering::Relaxed);
+    }
+
+    /// How many connections there were.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::Relaxed)
     }
 
     /// The requests that came, the oldest first.

@@ -40,6 +40,9 @@ pub enum CredentialError {
     /// The plugin gave none.
     #[error(transparent)]
     Exec(#[from] ExecError),
+    /// The plugin gave none to somebody who asked at the same time.
+    #[error("{0}")]
+    Shared(String),
     /// The plugin's certificate is unusable.
     #[error("the exec plugin's certificate: {0}")]
     Certificate(#[from] TlsError),
@@ -51,8 +54,10 @@ pub struct Credentials {
     origin: Origin,
     state: Mutex<Option<Token>>,
     generation: AtomicU64,
-    /// One reload at a time; many watchers may meet the same 401.
-    reloading: tokio::sync::Mutex<()>,
+    /// One reload at a time; many watchers may meet the same 401. What the plugin failed with last.
+    reloading: tokio::sync::Mutex<String>,
+    /// How often the plugin failed.
+    failures: AtomicU64,
 }
 
 /// Where the token comes from.
@@ -92,7 +97,8 @@ impl Credentials {
             Origin::Source(source) => Some(Token::read(source)?),
         };
         let (state, generation) = (Mutex::new(token), AtomicU64::new(0));
-        Ok(Self { origin, state, generation, reloading: tokio::sync::Mutex::new(()) })
+        let (reloading, failures) = (tokio::sync::Mutex::default(), AtomicU64::new(0));
+        Ok(Self { origin, state, generation, reloading, failures })
     }
 
     /// The `Authorization` header, marked as sensitive; `None` without a token. An exec plugin
@@ -106,11 +112,9 @@ impl Credentials {
         now: i64,
     ) -> Result<Option<HeaderValue>, CredentialError> {
         if let Origin::Exec(exec) = &self.origin {
-            let _one = self.reloading.lock().await;
-            let ended = self.state().as_ref().is_none_or(|t| t.until.is_some_and(|at| at <= now));
-            if ended {
-                self.run(exec, tls).await?;
-            }
+            let ended =
+                || self.state().as_ref().is_none_or(|t| t.until.is_some_and(|at| at <= now));
+            self.run_if(exec, tls, ended).await?;
         }
         Ok(self.current())
     }
@@ -141,11 +145,7 @@ impl Credentials {
         tls: Option<&Tls>,
     ) -> Option<Result<ReloadResult, CredentialError>> {
         if let Origin::Exec(exec) = &self.origin {
-            let _one = self.reloading.lock().await;
-            return Some(match self.current().as_ref() == sent {
-                true => self.run(exec, tls).await,
-                false => Ok(ReloadResult::Rotated),
-            });
+            return Some(self.run_if(exec, tls, || self.current().as_ref() == sent).await);
         }
         let reloaded = self.reload().await;
         let replaced = self.current().as_ref() != sent;
@@ -215,6 +215,30 @@ impl Credentials {
         }
         self.generation.fetch_add(1, Ordering::Relaxed);
         ReloadResult::Rotated
+    }
+
+    /// Runs the plugin where it is needed still, once for all who ask at the same time: one that
+    /// hangs would keep the last of them waiting for as often as there are others.
+    async fn run_if(
+        &self,
+        exec: &Exec,
+        tls: Option<&Tls>,
+        needed: impl Fn() -> bool,
+    ) -> Result<ReloadResult, CredentialError> {
+        let failures = self.failures.load(Ordering::Relaxed);
+        let mut last = self.reloading.lock().await;
+        if !needed() {
+            return Ok(ReloadResult::Rotated);
+        }
+        if self.failures.load(Ordering::Relaxed) != failures {
+            return Err(CredentialError::Shared(last.clone()));
+        }
+        let result = self.run(exec, tls).await;
+        if let Err(error) = &result {
+            *last = error.to_string();
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        result
     }
 
     async fn run(&self, exec: &Exec, tls: Option<&Tls>) -> Result<ReloadResult, CredentialError> {

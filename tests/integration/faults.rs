@@ -17,9 +17,11 @@ use crate::{
     rig::{Cluster, Scrape, Watching, event, pod, recount},
 };
 
+/// Certificates that change under way, and servers that nobody should believe.
+mod certificates;
 /// Connections that are refused, told to go away, or of another protocol.
 mod connections;
-/// Tokens, certificates and rights that change under way.
+/// Tokens and rights that change under way.
 mod credentials;
 /// Errors that the server states, and how often it is asked again.
 mod errors;
@@ -31,6 +33,8 @@ mod history;
 mod lists;
 /// A machine on a clock of its own.
 mod played;
+/// Exec plugins that go bad under way.
+mod plugins;
 /// Slow readers, storms, clocks that jump.
 mod pressure;
 /// What stands between.

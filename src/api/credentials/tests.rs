@@ -183,6 +183,29 @@ async fn a_plugin_runs_again_after_a_401_but_once_for_all() {
     assert_eq!(header(&credentials).await, "Bearer 2");
 }
 
+#[tokio::test]
+async fn a_plugin_that_fails_runs_once_for_all_who_wait_for_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let count = dir.path().join("count");
+    let exec = Exec {
+        api_version: "client.authentication.k8s.io/v1".into(),
+        command: "sh".into(),
+        args: Some(vec!["-c".into(), format!("echo >>{}; exit 1", count.display())]),
+        ..Exec::default()
+    };
+    let credentials = Credentials::new(Origin::Exec(exec)).expect("a plugin");
+    let runs = || std::fs::read(&count).expect("it ran").len();
+    let ask = || credentials.renew(None, None);
+    let answers = tokio::join!(ask(), ask(), ask());
+    for answer in [answers.0, answers.1, answers.2] {
+        let message = answer.expect("a plugin").expect_err("it fails").to_string();
+        assert!(message.contains("failed with exit status: 1"), "{message}");
+    }
+    assert_eq!(runs(), 1);
+    assert!(ask().await.expect("a plugin").is_err());
+    assert_eq!(runs(), 2, "who asks later has it run again");
+}
+
 #[rstest]
 #[case(r#"{"exp":100}"#, false, None, UnauthorizedCause::Expired)]
 #[case(r#"{"exp":999,"nbf":500}"#, false, None, UnauthorizedCause::NotYetValid)]

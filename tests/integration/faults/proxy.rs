@@ -5,7 +5,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -28,8 +28,9 @@ pub struct Proxy {
     task: JoinHandle<()>,
 }
 
-#[derive(Default)]
 struct State {
+    /// Where connections lead that come.
+    server: Mutex<SocketAddr>,
     /// How many connections to come are told to go away.
     leaving: AtomicUsize,
     /// How many were.
@@ -53,16 +54,26 @@ impl Proxy {
         let identity = authority.server(&["127.0.0.1"], Validity::Now).expect("a certificate");
         let tls = authority.server_config(&identity, &["h2"]).expect("usable");
         let acceptor = TlsAcceptor::from(Arc::new(tls));
-        let state = Arc::<State>::default();
-        let (shared, server) = (Arc::clone(&state), cluster.sim.address());
+        let state = Arc::new(State {
+            server: Mutex::new(cluster.sim.address()),
+            leaving: AtomicUsize::new(0),
+            left: AtomicUsize::new(0),
+            passed: AtomicU64::new(0),
+        });
+        let shared = Arc::clone(&state);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (shared, acceptor) = (Arc::clone(&shared), acceptor.clone());
                 // Whoever's connection ends finds it out.
-                tokio::spawn(async move { shared.converse(client, server, acceptor).await });
+                tokio::spawn(async move { shared.converse(client, acceptor).await });
             }
         });
         Self { address, state, task }
+    }
+
+    /// Leads the connections to come there.
+    pub fn lead_to(&self, server: SocketAddr) {
+        *self.state.server.lock().expect("no panic") = server;
     }
 
     /// The next connections are told to go away, by a GOAWAY below their first stream.
@@ -82,19 +93,18 @@ impl Proxy {
 }
 
 impl State {
-    async fn converse(
-        &self,
-        mut client: TcpStream,
-        server: SocketAddr,
-        acceptor: TlsAcceptor,
-    ) -> io::Result<()> {
+    fn server(&self) -> SocketAddr {
+        *self.server.lock().expect("no panic")
+    }
+
+    async fn converse(&self, mut client: TcpStream, acceptor: TlsAcceptor) -> io::Result<()> {
         let one_less = |left: usize| left.checked_sub(1);
         if self.leaving.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
             go_away(acceptor.accept(client).await?).await?;
             self.left.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
-        let mut server = TcpStream::connect(server).await?;
+        let mut server = TcpStream::connect(self.server()).await?;
         let (mut from_client, mut to_client) = client.split();
         let (mut from_server, mut to_server) = server.split();
         let up = tokio::io::copy(&mut from_client, &mut to_server);

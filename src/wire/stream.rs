@@ -51,15 +51,18 @@ impl Events {
         })
     }
 
-    /// What may be a last event when the stream has ended: a line without its newline. A frame
-    /// that is not whole is none.
-    #[must_use]
-    pub fn rest(&self) -> Option<Payload<'_>> {
+    /// What may be a last event when the stream has ended: a line without its newline.
+    ///
+    /// # Errors
+    /// Where a frame was cut off.
+    pub fn rest(&self) -> Result<Option<Payload<'_>>, DecodeError> {
         match self {
             Self::Json(lines) => {
-                event(Encoding::Json, Some(lines.rest()).filter(|rest| !rest.is_empty()))
+                let rest = Some(lines.rest()).filter(|rest| !rest.is_empty());
+                Ok(event(Encoding::Json, rest))
             }
-            Self::Protobuf(_) => None,
+            Self::Protobuf(frames) if frames.is_cut() => Err(DecodeError::CutOff),
+            Self::Protobuf(_) => Ok(None),
         }
     }
 }

@@ -177,13 +177,14 @@ impl Watcher {
         match stream.reader {
             Reader::Watch(events) => {
                 // A last line without its newline counts; one that was cut off does not.
-                let taken = events.rest().map_or(Ok(true), |rest| {
-                    let store = Arc::clone(&self.parts.store);
-                    self.event(rest, &mut self.batch(), &mut *lock(&store))
+                let store = Arc::clone(&self.parts.store);
+                let taken = events.rest().and_then(|rest| match rest {
+                    Some(rest) => self.event(rest, &mut self.batch(), &mut *lock(&store)),
+                    None => Ok(true),
                 });
                 match taken {
                     Ok(_) => self.input(Input::Ended(None)),
-                    Err(_) => self.cut_off("the watch was cut off in the middle of a line"),
+                    Err(_) => self.cut_off("the watch was cut off in the middle of an event"),
                 }
             }
             Reader::List(items) => match items.finish() {

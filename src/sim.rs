@@ -22,6 +22,7 @@ pub mod list;
 pub mod objects;
 pub mod options;
 pub mod pki;
+pub mod protobuf;
 pub mod review;
 pub mod selector;
 mod server;
@@ -74,6 +75,8 @@ pub struct Options {
     pub bookmark_period: Duration,
     /// How many streams a connection may have at a time (`MAX_CONCURRENT_STREAMS` of HTTP/2).
     pub streams: u32,
+    /// What writes objects as protobuf, where it speaks that.
+    pub protobuf: Option<protobuf::Encode>,
 }
 
 impl Default for Options {
@@ -85,6 +88,7 @@ impl Default for Options {
             priority_and_fairness: true,
             bookmark_period: Duration::from_secs(60),
             streams: 100,
+            protobuf: None,
         }
     }
 }

@@ -85,12 +85,6 @@ impl Head {
         self.answer(200, "application/json", &[], Either::Left(Full::new(body.into())))
     }
 
-    /// JSON that is written while it is read.
-    #[must_use]
-    pub fn stream(&self, body: Streamed) -> Response<Body> {
-        self.answer(200, "application/json", &[], Either::Right(body))
-    }
-
     /// A refusal.
     #[must_use]
     pub fn refuse(&self, failure: &Failure) -> Response<Body> {

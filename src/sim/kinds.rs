@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use super::events;
 
+/// The kind of what is nothing but an object's metadata.
+pub const METADATA: &str = "PartialObjectMetadata";
+
 /// One resource of the simulated API.
 #[derive(Clone, Copy, Debug)]
 pub struct Served {
@@ -56,7 +59,7 @@ impl Served {
     pub fn as_metadata(self) -> Self {
         Self {
             group: "meta.k8s.io",
-            kind: "PartialObjectMetadata",
+            kind: METADATA,
             empty: "",
             view: metadata,
             typed_items: true,

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{
     HeaderMap, Method, Request, Response,
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION},
@@ -28,9 +29,10 @@ use super::{
     body::Writer,
     fault::Fault,
     ice::Freezable,
-    kinds::{Offer, Served},
+    kinds::{METADATA, Offer, Served},
     list,
     options::Options,
+    protobuf::{self, Encode},
     review,
     state::{Key, uuid},
     watch::Watch,
@@ -190,14 +192,15 @@ async fn answer(
         let message = "the server does not allow this method on the requested resource";
         return Err(Failure::new(405, "MethodNotAllowed", message).with(json!({})));
     }
-    let served = match (accepted(accept)?, verb) {
+    let (shape, encode) = accepted(accept, served, shared.options.protobuf)?;
+    let served = match (shape, verb) {
         (Shape::Whole, _) => *served,
         (Shape::MetadataList, "list") | (Shape::Metadata, "get" | "watch") => served.as_metadata(),
         _ => return Err(not_acceptable()),
     };
     match route.name {
         Some(name) => get(shared, &served, namespace, name, head),
-        None => collection(shared, served, namespace, &options, in_the_answer, head),
+        None => collection(shared, served, namespace, &options, (encode, in_the_answer), head),
     }
 }
 
@@ -219,19 +222,29 @@ async fn object(body: Incoming) -> Result<Value, Failure> {
     serde_json::from_slice(&body).map_err(|error| wrong(error.to_string()))
 }
 
-/// How much is asked for by the first offer that can be met.
-fn accepted(accept: &str) -> Result<Shape, Failure> {
-    let shape = |offer: &str| {
+/// How much is asked for by the first offer that can be met, and what writes it, where that is not
+/// JSON.
+fn accepted(
+    accept: &str,
+    served: &Served,
+    encode: Option<Encode>,
+) -> Result<(Shape, Option<Encode>), Failure> {
+    let met = |offer: &str| {
         let mut parts = offer.split(';').map(str::trim);
         let media = parts.next().unwrap_or_default();
-        let known = ["application/json", "application/*", "*/*"].contains(&media);
-        known.then(|| match parts.find_map(|part| part.strip_prefix("as=")) {
-            Some("PartialObjectMetadata") => Shape::Metadata,
-            Some("PartialObjectMetadataList") => Shape::MetadataList,
-            _ => Shape::Whole,
-        })
+        let (shape, kind) = match parts.find_map(|part| part.strip_prefix("as=")) {
+            Some("PartialObjectMetadata") => (Shape::Metadata, METADATA),
+            Some("PartialObjectMetadataList") => (Shape::MetadataList, METADATA),
+            _ => (Shape::Whole, served.kind),
+        };
+        let encode = encode.filter(|encode| !served.custom && protobuf::knows(*encode, kind));
+        match media {
+            protobuf::MEDIA => encode.map(|encode| (shape, Some(encode))),
+            "application/json" | "application/*" | "*/*" => Some((shape, None)),
+            _ => None,
+        }
     };
-    accept.split(',').find_map(shape).ok_or_else(not_acceptable)
+    accept.split(',').find_map(met).ok_or_else(not_acceptable)
 }
 
 fn not_acceptable() -> Failure {
@@ -264,7 +277,7 @@ fn collection(
     served: Served,
     namespace: Option<&str>,
     options: &Options,
-    fault: Option<Fault>,
+    (encode, fault): (Option<Encode>, Option<Fault>),
     head: &Head,
 ) -> Result<Response<Body>, Failure> {
     options.validate(shared.options.streaming_lists)?;
@@ -275,18 +288,27 @@ fn collection(
     };
     let (mut writer, body) = Writer::new(of_body);
     if options.watch {
-        let watch = Watch::new(served, namespace.map(str::to_owned), options, of_watch)?;
+        let watch = Watch::new(served, namespace.map(str::to_owned), options, encode, of_watch)?;
         tokio::spawn(watch.run(Arc::clone(shared), writer));
     } else {
         let text = list::list(&shared.state(), &served, namespace, options)?;
+        let list = match encode {
+            Some(encode) => protobuf::list(encode, served.kind, &text).into(),
+            None => Bytes::from(text),
+        };
         tokio::spawn(async move {
             // Cut off or whole: nobody waits for the writer.
-            if writer.write(text).await.is_ok() {
+            if writer.write(list).await.is_ok() {
                 let _over = writer.end().await;
             }
         });
     }
-    Ok(head.stream(body))
+    let content_type = match encode {
+        Some(_) if options.watch => protobuf::STREAM,
+        Some(_) => protobuf::MEDIA,
+        None => "application/json",
+    };
+    Ok(head.answer(200, content_type, &[], Either::Right(body)))
 }
 
 fn path_answer(path: &str, offer: &Offer, head: &Head) -> Response<Body> {

@@ -12,6 +12,7 @@ use super::{
     kinds::Served,
     list,
     options::Options,
+    protobuf::{self, Encode},
     selector::Selector,
     state::{Change, Object},
 };
@@ -35,6 +36,7 @@ pub struct Watch {
     /// As it was written.
     asked: String,
     lasts: Duration,
+    encode: Option<Encode>,
     fault: Option<WatchFault>,
 }
 
@@ -47,6 +49,7 @@ impl Watch {
         served: Served,
         namespace: Option<String>,
         options: &Options,
+        encode: Option<Encode>,
         fault: Option<WatchFault>,
     ) -> Result<Self, Failure> {
         // A real server has no better status for it either.
@@ -67,6 +70,7 @@ impl Watch {
                 (Some(WatchFault::Endless), _) => ENDLESS,
                 (_, timeout) => timeout.map_or(DEFAULT, Duration::from_secs),
             },
+            encode,
             fault,
         })
     }
@@ -101,7 +105,7 @@ impl Watch {
             changes.retain(|change| change.object.version <= now);
             // Whoever has heard of everything misses nothing when it is forgotten.
             sent = sent.max(now);
-            writer.write(self.events(&changes)).await?;
+            self.send(writer, self.events(&changes)).await?;
             let cached = self.served.cached && self.bookmarks;
             let due = last_bookmark.map_or(bookmark, |last| last.min(bookmark)).min(end);
             tokio::select! {
@@ -112,11 +116,19 @@ impl Watch {
                     bookmark = Instant::now() + shared.options.bookmark_period;
                     last_bookmark = last_bookmark.filter(|last| *last > Instant::now());
                     if now >= sent {
-                        writer.write(self.bookmark(now, false)).await?;
+                        self.send(writer, self.bookmark(now, false)).await?;
                     }
                 }
                 _ = revision.changed() => {}
             }
+        }
+    }
+
+    /// Writes these lines, or what they are in protobuf.
+    async fn send(&self, writer: &mut Writer, lines: String) -> Result<(), Over> {
+        match self.encode {
+            Some(encode) => writer.write(protobuf::events(encode, &lines)).await,
+            None => writer.write(lines).await,
         }
     }
 
@@ -129,7 +141,7 @@ impl Watch {
             (state.snapshot(self.served.table, at).unwrap_or_default(), version)
         };
         for object in snapshot.values().filter(|object| self.selects(object)) {
-            writer.write(self.event("ADDED", object)).await?;
+            self.send(writer, self.event("ADDED", object)).await?;
         }
         if let Some(WatchFault::Marker(gate)) = &self.fault {
             tokio::select! {
@@ -140,11 +152,11 @@ impl Watch {
                 let state = shared.state();
                 (state.since(self.served.table, version).unwrap_or_default(), state.revision())
             };
-            writer.write(self.events(&changes)).await?;
+            self.send(writer, self.events(&changes)).await?;
             version = now;
         }
         if self.bookmarks && shared.options.streaming_lists {
-            writer.write(self.bookmark(version, true)).await?;
+            self.send(writer, self.bookmark(version, true)).await?;
         }
         Ok(version)
     }
@@ -156,7 +168,7 @@ impl Watch {
             false => "The resourceVersion for the provided watch is too old.".into(),
         };
         let status = Failure::new(410, "Expired", message).status();
-        writer.write(format!("{{\"type\":\"ERROR\",\"object\":{status}}}\n")).await
+        self.send(writer, format!("{{\"type\":\"ERROR\",\"object\":{status}}}\n")).await
     }
 
     /// Entering the selection is an addition, leaving it a deletion.

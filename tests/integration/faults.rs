@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     eventually::eventually,
+    oracle,
     rig::{Cluster, Scrape, Watching, event, pod, recount},
 };
 
@@ -55,6 +56,10 @@ fn relists(resource: &str, cause: &str) -> String {
 /// The series of watches that ended for this cause.
 fn ends(resource: &str, cause: &str) -> String {
     format!("kubetally_watch_ends_total{{resource=\"{resource}\",cause=\"{cause}\"}}")
+}
+
+fn in_protobuf(options: Options) -> Options {
+    Options { protobuf: Some(oracle::protobuf), ..options }
 }
 
 fn over_http1(options: Options) -> Options {

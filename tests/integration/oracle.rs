@@ -108,6 +108,16 @@ impl Kind {
     }
 }
 
+/// An object as the API server writes it.
+pub fn protobuf(kind: &str, object: &Value) -> Option<Vec<u8>> {
+    let name = match kind {
+        "PartialObjectMetadata" => "configmaps".to_owned(),
+        kind => format!("{}s", kind.to_lowercase()),
+    };
+    let kind = KINDS.iter().find(|kind| kind.name == name)?;
+    Some((kind.of_json)(object).protobuf)
+}
+
 #[test]
 fn prost_has_every_kind_of_which_more_than_the_metadata_is_read() {
     for kind in TABLE.iter().filter(|kind| kind.extent != Extent::Metadata) {

@@ -206,6 +206,23 @@ async fn a_watch_that_has_expired(#[case] file: &str, #[case] plural: &str, #[ca
     assert_same(&answer, &format!("status/{file}.http"));
 }
 
+#[rstest]
+#[case::list("/api/v1/pods", "application/vnd.kubernetes.protobuf")]
+#[case::watch("/api/v1/pods?watch=1", "application/vnd.kubernetes.protobuf;stream=watch")]
+#[case::of_what_has_none("/apis/example.com/v1/widgets", "application/json")]
+#[tokio::test]
+async fn protobuf_is_spoken_where_there_is_some(#[case] path: &str, #[case] expected: &str) {
+    let options = Options { protobuf: Some(crate::oracle::protobuf), ..Options::default() };
+    let sim = server(options).await;
+    sim.define("example.com");
+    sim.grant(WATCHER, vec![Right::to_anything()]);
+    let accept = "Accept: application/vnd.kubernetes.protobuf,application/json\r\n";
+    let headers = format!("{}{accept}", bearer(&token(&sim, "watcher")));
+    let answer = ask(&sim, &headers, path, |answer| answer.contains("\r\n\r\n")).await;
+    let content_type = answer.lines().find_map(|line| line.strip_prefix("Content-Type: "));
+    assert_eq!(content_type, Some(expected), "{answer}");
+}
+
 #[tokio::test]
 async fn too_many_requests() {
     let sim = server(Options::default()).await;

@@ -1,4 +1,5 @@
-//! What holds for one holds for all: a kind of each sort, and whatever is asked beside the watches.
+//! What holds for one holds for all: a kind of each sort in either encoding, and whatever is asked
+//! beside the watches.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use kubetally::sim::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{WARNINGS, key, later, relists, soon, versions};
+use super::{WARNINGS, in_protobuf, key, later, relists, soon, versions};
 use crate::{
     eventually::eventually,
     rig::{Cluster, Scrape, USER, Watching, event, pod},
@@ -95,8 +96,8 @@ const CUSTOM: Kind = Kind {
 };
 
 impl Kind {
-    async fn cluster(&self) -> Cluster {
-        let cluster = Cluster::start(Options::default()).await;
+    async fn cluster(&self, options: Options) -> Cluster {
+        let cluster = Cluster::start(options).await;
         cluster.sim.grant(USER, GROUPS.map(|group| Right::to_watch(group, "*")).into());
         cluster.sim.define("example.com");
         for at in 0..MANY {
@@ -160,8 +161,9 @@ impl Kind {
 #[tokio::test]
 async fn fault_07_every_kind_goes_on_where_its_watch_ended(
     #[values(PODS, EVENTS, DEPLOYMENTS, COUNTED, CUSTOM)] kind: Kind,
+    #[values(Options::default(), in_protobuf(Options::default()))] options: Options,
 ) {
-    let cluster = kind.cluster().await;
+    let cluster = kind.cluster(options).await;
     let settings = [kind.settings, &[("watch.timeout", "30s")]].concat();
     let daemon = cluster.watch(&settings).await;
     daemon.until_ready().await;
@@ -185,8 +187,9 @@ async fn fault_07_every_kind_goes_on_where_its_watch_ended(
 #[tokio::test]
 async fn fault_09_every_kind_is_listed_once_where_its_version_expired(
     #[values(PODS, EVENTS, DEPLOYMENTS, COUNTED, CUSTOM)] kind: Kind,
+    #[values(Options::default(), in_protobuf(Options::default()))] options: Options,
 ) {
-    let cluster = kind.cluster().await;
+    let cluster = kind.cluster(options).await;
     let daemon = kind.watched(&cluster).await;
     cluster.sim.fall();
     kind.meanwhile(&cluster, true);
@@ -201,8 +204,9 @@ async fn fault_09_every_kind_is_listed_once_where_its_version_expired(
 #[tokio::test]
 async fn fault_19_every_kind_is_whole_where_its_list_is_reset(
     #[values(PODS, EVENTS, DEPLOYMENTS, COUNTED, CUSTOM)] kind: Kind,
+    #[values(Options::default(), in_protobuf(Options::default()))] options: Options,
 ) {
-    let cluster = kind.cluster().await;
+    let cluster = kind.cluster(options).await;
     let daemon = kind.watched(&cluster).await;
     cluster.sim.fall();
     kind.meanwhile(&cluster, true);
@@ -221,9 +225,10 @@ async fn fault_19_every_kind_is_whole_where_its_list_is_reset(
 #[tokio::test]
 async fn fault_25_every_kind_loses_what_was_deleted_during_a_disconnect(
     #[values(PODS, EVENTS, DEPLOYMENTS, COUNTED, CUSTOM)] kind: Kind,
+    #[values(Options::default(), in_protobuf(Options::default()))] options: Options,
     #[values(false, true)] compacted: bool,
 ) {
-    let cluster = kind.cluster().await;
+    let cluster = kind.cluster(options).await;
     let daemon = kind.watched(&cluster).await;
     cluster.sim.fall();
     kind.meanwhile(&cluster, compacted);
@@ -244,9 +249,10 @@ async fn fault_25_every_kind_loses_what_was_deleted_during_a_disconnect(
 #[tokio::test]
 async fn fault_26_every_kind_takes_what_comes_back_for_another(
     #[values(PODS, EVENTS, DEPLOYMENTS, COUNTED, CUSTOM)] kind: Kind,
+    #[values(Options::default(), in_protobuf(Options::default()))] options: Options,
     #[values(false, true)] compacted: bool,
 ) {
-    let cluster = kind.cluster().await;
+    let cluster = kind.cluster(options).await;
     let daemon = kind.watched(&cluster).await;
     cluster.sim.fall();
     for at in 0..MANY {
@@ -343,7 +349,7 @@ async fn whatever_is_asked_beside_the_watches_fails_alone_and_goes_on(
     #[case] cut: bool,
     #[values(PROBES, REVIEWS, CANARY)] asker: Asker,
 ) {
-    let cluster = PODS.cluster().await;
+    let cluster = PODS.cluster(Options::default()).await;
     cluster.sim.grant(USER, vec![Right::to_anything()]);
     let daemon = cluster.watch(&[PODS.settings, asker.settings].concat()).await;
     daemon.until_ready().await;

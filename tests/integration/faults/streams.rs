@@ -15,7 +15,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::{
-    PODS, WARNINGS, ends, line, over_http1,
+    PODS, WARNINGS, ends, in_protobuf, line, over_http1,
     played::{Sent, WAY, listed, most_within, play},
     relists, resumed, soon, until_true, versions,
 };
@@ -25,6 +25,7 @@ use crate::rig::{Cluster, Scrape, event, pod, recount};
 #[case::streamed(Options::default())]
 #[case::by_pages(Options { streaming_lists: false, ..Options::default() })]
 #[case::over_http1(over_http1(Options::default()))]
+#[case::in_protobuf(in_protobuf(Options::default()))]
 #[tokio::test]
 async fn fault_01_bytes_in_any_pieces_are_the_same_objects(
     #[case] options: Options,
@@ -68,6 +69,7 @@ async fn fault_01_bytes_in_any_pieces_are_the_same_objects(
 #[rstest]
 #[case::over_http2(Options::default())]
 #[case::over_http1(over_http1(Options::default()))]
+#[case::in_protobuf(in_protobuf(Options::default()))]
 #[tokio::test]
 async fn fault_02_many_events_at_once_and_a_large_one_are_taken(#[case] options: Options) {
     let cluster = Cluster::start(options).await;
@@ -106,7 +108,8 @@ async fn fault_02_an_event_beyond_the_cap_is_not_held(#[case] options: Options) 
 async fn fault_03_a_last_line_that_is_cut_off_comes_again(
     #[case] fault: BodyFault,
     #[values("pods", "events")] resource: &'static str,
-    #[values(Options::default(), over_http1(Options::default()))] options: Options,
+    #[values(Options::default(), over_http1(Options::default()), in_protobuf(Options::default()))]
+    options: Options,
 ) {
     let (cluster, _daemon, scrape) = resumed(options, resource, |_| Fault::Body(fault)).await;
     assert_eq!(scrape.sum("kubetally_watch_relists_total"), 0.0);
@@ -142,6 +145,25 @@ async fn fault_04_a_garbage_line_is_listed_again(
     assert!(scrape.is("kubetally_api_transport_errors_total{reason=\"decode\"}", 1.0));
     assert!(scrape.is(WARNINGS, 2.0), "none twice: {scrape:?}");
     assert_eq!(versions(&cluster, resource).len(), 1, "then everything is listed");
+}
+
+#[rstest]
+#[case::beyond_the_cap(b"\x7f\xff\xff\xff")]
+#[case::json(b"{\"type\":\"ADDED\"}\n")]
+#[case::no_message(b"\0\0\0\x04\xff\xff\xff\xff")]
+#[case::of_no_type(b"\0\0\0\0")]
+#[case::of_no_object(b"\0\0\0\x07\x0a\x05ADDED")]
+#[tokio::test]
+async fn fault_04_a_garbage_frame_is_listed_again(
+    #[case] garbage: &'static [u8],
+    #[values("pods", "events")] resource: &'static str,
+) {
+    let fault = |_: &Cluster| Fault::Body(BodyFault::Insert(0, garbage.into()));
+    let options = in_protobuf(Options::default());
+    let (_cluster, _daemon, scrape) = resumed(options, resource, fault).await;
+    assert!(scrape.is(&relists(resource, "decode"), 1.0), "{scrape:?}");
+    assert_eq!(scrape.sum("kubetally_watch_relists_total"), 1.0, "the other one goes on");
+    assert!(scrape.is(WARNINGS, 2.0), "none twice: {scrape:?}");
 }
 
 #[rstest]

@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -56,22 +56,59 @@ fn the_migration_page_has_every_flag_of_kube_state_metrics_and_names_only_flags_
 }
 
 #[test]
-fn the_troubleshooting_page_names_metrics_and_label_values_that_there_are() {
-    let page = read("docs/troubleshooting.md");
-    let named: Vec<_> = page.split('`').filter(|part| part.starts_with("kubetally_")).collect();
-    assert!(named.len() > 15, "{named:?}");
-    for series in named {
-        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
-        let metric = ALL.iter().find(|metric| metric.name == name);
-        let metric = metric.unwrap_or_else(|| panic!("there is no {name}"));
-        for pair in labels.trim_end_matches('}').split(',').filter(|pair| !pair.is_empty()) {
-            let (label, value) = pair.split_once('=').expect("a label and its value");
-            let label = metric.labels.iter().find(|known| known.name == label);
-            let label = label.unwrap_or_else(|| panic!("{series}: no such label"));
-            let Values::Fixed(values) = label.values else { panic!("{series}: any value") };
-            assert!(values.contains(&value.trim_matches('"')), "{series}: not one of {values:?}");
+fn pages_name_metrics_and_label_values_that_there_are() {
+    for (page, at_least) in [("docs/troubleshooting.md", 15), ("docs/reliability.md", 15)] {
+        let page = read(page);
+        let named: Vec<_> = page.split('`').filter(|part| part.starts_with("kubetally_")).collect();
+        assert!(named.len() > at_least, "{named:?}");
+        named.into_iter().for_each(is_of_the_catalogue);
+    }
+}
+
+/// A metric, with labels or without, is declared, and so is each label and its value.
+fn is_of_the_catalogue(series: &str) {
+    let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+    let metric = ALL.iter().find(|metric| metric.name == name);
+    let metric = metric.unwrap_or_else(|| panic!("there is no {name}"));
+    for pair in labels.trim_end_matches('}').split(',').filter(|pair| !pair.is_empty()) {
+        let (label, value) = pair.split_once('=').expect("a label and its value");
+        let label = metric.labels.iter().find(|known| known.name == label);
+        let label = label.unwrap_or_else(|| panic!("{series}: no such label"));
+        let Values::Fixed(values) = label.values else { panic!("{series}: any value") };
+        assert!(values.contains(&value.trim_matches('"')), "{series}: not one of {values:?}");
+    }
+}
+
+/// The tests of the fault matrix, by the number that each is named after.
+fn fault_tests() -> BTreeMap<u8, BTreeSet<String>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/faults");
+    let mut tests = BTreeMap::<u8, BTreeSet<String>>::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let text = fs::read_to_string(entry.expect("an entry").path()).expect("a file");
+        for name in text.split("fn fault_").skip(1) {
+            let (name, _) = name.split_once('(').expect("a function");
+            let (number, _) = name.split_once('_').expect("a number and what it does");
+            let number = number.parse().expect("a number");
+            tests.entry(number).or_default().insert(format!("fault_{name}"));
         }
     }
+    tests
+}
+
+#[test]
+fn the_reliability_page_has_every_fault_with_its_tests_and_no_other() {
+    let page = read("docs/reliability.md");
+    let mut told = BTreeMap::new();
+    let of_fault = |line: &&str| line.starts_with("| ") && line.contains("`fault_");
+    for row in page.lines().filter(of_fault) {
+        let columns: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [number, scenario, tests, seen] = columns[..] else { panic!("four columns: {row}") };
+        assert!(!scenario.is_empty() && !seen.is_empty(), "{row}");
+        let tests = tests.split('`').filter(|part| part.starts_with("fault_"));
+        told.insert(number.parse().expect("a number"), tests.map(str::to_owned).collect());
+    }
+    assert_eq!(told.keys().copied().collect::<Vec<u8>>(), (1..=56).collect::<Vec<_>>());
+    assert_eq!(told, fault_tests());
 }
 
 /// The pages for users and developers, by their paths.

@@ -81,7 +81,7 @@ async fn fault_44_a_ca_that_rotates_with_overlap_is_followed(#[case] options: Op
     cluster.write("ca.crt", new.pem());
     daemon.until("the new one alone", rotated(2.0)).await;
     goes_on(&cluster, &daemon, 3).await;
-    assert_eq!(daemon.scrape().await.sum("kubetally_tls_handshake_failures_total"), 0.0);
+    assert_eq!(daemon.scrape().await.value(&failures("unknown_issuer")), 0.0);
     // The old one is believed no more.
     serve(&cluster, &cluster.sim.authority().server(HERE, Validity::Now).expect("one"));
     is_refused(&cluster, &daemon, "unknown_issuer").await;

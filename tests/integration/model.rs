@@ -7,9 +7,10 @@
 //!   the protocol hides: a server set back to a backup whose resourceVersions have passed ours
 //!   again accepts our watch and never sends what differs. Nobody can tell before the next list.
 //! - Of a name that came in the first list, growth counts; of one that came later, all, or once
-//!   where it began before we did. What an event counted between its last delivery and its expiry
-//!   was never sent. So occurrences counted equal the highest count that arrived of each name less
-//!   what that rule leaves out; they never exceed what really happened.
+//!   where it began before we did. What comes again of a time that has passed counts nothing, though
+//!   it may be of a name that came and went before we looked. What an event counted between its last
+//!   delivery and its expiry was never sent. So occurrences counted equal the highest count that
+//!   arrived of each name less what that rule leaves out; they never exceed what really happened.
 
 mod client;
 mod server;
@@ -33,6 +34,7 @@ enum Step {
     Receive(usize),
     ReceiveAll,
     Bookmark,
+    Replay(u64),
     End(Option<TransportReason>),
     Garbage,
     Trouble(FailureKind),
@@ -67,6 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (1_usize..600).prop_map(Step::Receive),
         6 => Just(Step::ReceiveAll),
         2 => Just(Step::Bookmark),
+        2 => (1_u64..20).prop_map(Step::Replay),
         3 => reason.prop_map(Step::End),
         1 => Just(Step::Garbage),
         3 => trouble.prop_map(Step::Trouble),
@@ -108,6 +111,7 @@ impl World {
             Step::Receive(bytes) => client.receive(*bytes, server),
             Step::ReceiveAll => client.receive(usize::MAX, server),
             Step::Bookmark => client.bookmark(server),
+            Step::Replay(versions) => client.replay(*versions, server),
             Step::End(reason) => client.end(*reason, server),
             Step::Garbage => client.garbage(server),
             Step::Trouble(kind) => client.trouble = Some(*kind),

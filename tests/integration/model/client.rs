@@ -170,6 +170,13 @@ impl Client {
         }
     }
 
+    /// What has happened in so many versions comes once more.
+    pub fn replay(&mut self, versions: u64, server: &Server) {
+        if let Some(stream) = &mut self.stream {
+            server.replay(&mut stream.sending, versions);
+        }
+    }
+
     /// Something that belongs nowhere comes after what is on its way.
     pub fn garbage(&mut self, server: &Server) {
         self.follow(server);
@@ -258,16 +265,17 @@ impl Client {
     fn object(&mut self, op: Op, line: &[u8]) -> Result<u64, ()> {
         let payload = Payload { encoding: Encoding::Json, event: true, bytes: line };
         let event: Value = serde_json::from_slice(line).map_err(drop)?;
-        let (now, listing) = (self.wall(), self.machine.listing());
+        let (now, listing, after) = (self.wall(), self.machine.listing(), self.machine.passed());
         let mut store = self.store.lock().expect("nobody panicked");
-        if op != Op::Deleted {
+        let version = event["object"]["metadata"]["resourceVersion"].as_str();
+        let version: u64 = version.and_then(|version| version.parse().ok()).ok_or(())?;
+        if op != Op::Deleted && (listing || version > after) {
             let baseline = listing && !self.machine.synced();
             self.seen.note(&event["object"], baseline, NOON + self.now.as_secs());
         }
         if listing && op != Op::Deleted {
             return store.list(0, payload, now).map(|()| 0).map_err(drop);
         }
-        let after = self.machine.passed();
         store.apply(op, after, payload, now).map(|applied| applied.resource_version).map_err(drop)
     }
 

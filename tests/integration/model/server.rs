@@ -176,6 +176,16 @@ impl Server {
         sending.sent = Some(sent.max(self.version));
     }
 
+    /// Adds to a watch what has happened since, and once more what happened in so many versions
+    /// before, as a cache that was built anew may do.
+    pub fn replay(&self, sending: &mut Sending, versions: u64) {
+        self.follow(sending);
+        let Some(sent) = sending.sent else { return };
+        sending.sent = Some(sent.saturating_sub(versions));
+        self.follow(sending);
+        sending.sent = Some(sent);
+    }
+
     /// A bookmark, unless the watch is ahead of the server: then it is filtered.
     pub fn bookmark(&self, sending: &mut Sending) {
         self.follow(sending);

@@ -195,11 +195,11 @@ impl Daemon {
             address,
             audit: receiving.as_ref().map(|receiving| receiving.address),
         };
-        let (mut collectors, candidates) = daemon.watch(settings, shard);
+        let (mut collectors, candidates, notices) = daemon.watch(settings, shard);
         if let Some(shard) = shard {
             collectors.push(Arc::new(shard));
         }
-        daemon.probe(settings, &candidates)?;
+        daemon.probe(settings, &candidates, &notices)?;
         daemon.fly(settings.canary.clone());
         collectors.extend(receiving.map(|receiving| daemon.receive(receiving)));
         daemon.serve(listener, collectors, settings.http.page);
@@ -207,12 +207,12 @@ impl Daemon {
     }
 
     /// Makes the stores, their watchers, and what keeps their rights in view; gives the stores,
-    /// and what probes may list.
+    /// what probes may list, and whom to tell what watchers should know.
     fn watch(
         &mut self,
         settings: &Settings,
         shard: Option<Shard>,
-    ) -> (Vec<Arc<dyn Collect>>, Vec<Candidate>) {
+    ) -> (Vec<Arc<dyn Collect>>, Vec<Candidate>, Arc<Notices>) {
         let mut board = Board::default();
         let mut collectors: Vec<Arc<dyn Collect>> = Vec::new();
         let mut notices = Notices::default();
@@ -262,8 +262,9 @@ impl Daemon {
             self.spawn("a watcher", |stopping| watcher.run(stopping.wait()));
         }
         self.board = Arc::new(board);
-        self.keep_access(Arc::new(notices));
-        (collectors, candidates)
+        let notices = Arc::new(notices);
+        self.keep_access(Arc::clone(&notices));
+        (collectors, candidates, notices)
     }
 
     /// Keeps credentials fresh and rights in view, and tells watchers of both.

@@ -70,6 +70,8 @@ label! {
         ServerError = "server_error",
         /// Silence beyond what bookmarks allow.
         Watchdog = "watchdog",
+        /// The server's resourceVersions went back: etcd was restored from a backup.
+        Rewound = "rewound",
         /// The list before this one broke off.
         Incomplete = "incomplete",
     }

@@ -167,7 +167,8 @@ fn lists() -> Row {
         graph(
             "Listed again, by cause",
             "Times a minute everything was listed anew, by cause. watchdog is normal for events \
-             in a quiet cluster; expired is after a watch was away for too long.",
+             in a quiet cluster; expired is after a watch was away for too long, rewound after etcd \
+             was restored from a backup.",
         )
         .per_minute()
         .query(

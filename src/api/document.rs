@@ -12,7 +12,10 @@ use super::{
     connection::Connection,
     request::{Ask, JSON},
 };
-use crate::watch::machine::{Failure, FailureKind};
+use crate::{
+    watch::machine::{Failure, FailureKind},
+    wire::{Encoding, stream::Items},
+};
 
 /// How long a document may be.
 const LARGEST: usize = 4 << 20;
@@ -47,10 +50,23 @@ impl Ask {
 pub struct Whole {
     /// Its body.
     pub body: Bytes,
+    /// How that is encoded.
+    pub encoding: Encoding,
     /// How long its attempt took, the dial included where there was one.
     pub took: Duration,
     /// The connection, for the next request.
     pub connection: Connection,
+}
+
+impl Whole {
+    /// The state of the list that it is, if it is one.
+    #[must_use]
+    pub fn resource_version(&self) -> Option<u64> {
+        let mut items = Items::new(self.encoding, LARGEST);
+        items.push(&self.body);
+        while items.next_item().ok()?.is_some() {}
+        items.finish().ok().map(|page| page.resource_version)
+    }
 }
 
 impl Client {
@@ -61,8 +77,8 @@ impl Client {
     pub async fn whole(&self, ask: &Ask, connection: Option<Connection>) -> Result<Whole, Trouble> {
         let mut answer = self.ask(ask, connection).await?;
         let body = body(&mut answer).await?;
-        let took = answer.started().elapsed();
-        Ok(Whole { body, took, connection: answer.into_connection() })
+        let (took, encoding) = (answer.started().elapsed(), answer.encoding());
+        Ok(Whole { body, encoding, took, connection: answer.into_connection() })
     }
 
     /// The document that answers a request, and the connection for the next.

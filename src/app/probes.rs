@@ -12,6 +12,7 @@ use crate::{
         board::Board,
         prober::{self, Candidate, Prober},
     },
+    watch::notice::Notices,
 };
 
 impl Daemon {
@@ -23,6 +24,7 @@ impl Daemon {
         &mut self,
         settings: &Settings,
         candidates: &[Candidate],
+        notices: &Arc<Notices>,
     ) -> Result<(), Exit> {
         let probe::Probe { interval, timeout, endpoints } = &settings.probe;
         let Some(interval) = *interval else { return Ok(()) };
@@ -33,6 +35,7 @@ impl Daemon {
             clients.push(Arc::new(Client::new(endpoint, self.telemetry.clone())));
         }
         let mut board = Board::default();
+        let mut notices = Some(Arc::clone(notices));
         for client in clients {
             let prober = Prober::new(prober::Parts {
                 row: board.add(Arc::clone(&client)),
@@ -41,6 +44,8 @@ impl Daemon {
                 telemetry: self.telemetry.clone(),
                 interval,
                 timeout: *timeout,
+                // The first is the one that is watched.
+                notices: notices.take(),
                 seed: fastrand::u64(..),
             });
             self.spawn("a prober", |stopping| prober.run(stopping.wait()));

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Failed, Question, Way, board::Row, plan};
 use crate::{
     api::{
-        TransportReason,
+        TransportReason, Verb,
         client::{self, Client, silent},
         connection::Connection,
         document::Whole,
@@ -18,6 +18,7 @@ use crate::{
     watch::{
         board,
         machine::Request,
+        notice::Notices,
         trouble::{Tell, Trouble},
     },
 };
@@ -46,6 +47,8 @@ pub struct Parts {
     pub interval: Duration,
     /// How long one request may take, its dial included.
     pub timeout: Duration,
+    /// Whom to tell that resourceVersions went back, where somebody watches there.
+    pub notices: Option<Arc<Notices>>,
     /// Decides all jitter.
     pub seed: u64,
 }
@@ -56,6 +59,8 @@ pub struct Prober {
     parts: Parts,
     /// The kept connection, and the generation of certificates that it was made with.
     kept: Option<(Connection, u64)>,
+    /// What was listed last, and the state that its list was of.
+    listed: Option<(String, u64)>,
     random: fastrand::Rng,
     epoch: Instant,
     trouble: Trouble,
@@ -67,7 +72,8 @@ impl Prober {
     pub fn new(parts: Parts) -> Self {
         parts.telemetry.probing(&parts.client.endpoint.name);
         let random = fastrand::Rng::with_seed(parts.seed);
-        Self { parts, kept: None, random, epoch: Instant::now(), trouble: Trouble::default() }
+        let (epoch, trouble) = (Instant::now(), Trouble::default());
+        Self { parts, kept: None, listed: None, random, epoch, trouble }
     }
 
     /// Probes until `shutdown`.
@@ -166,11 +172,44 @@ impl Prober {
                 _ => client.dial().await?,
             }),
         };
-        let Whole { took, connection, .. } = client.whole(ask, connection).await?;
+        let whole = client.whole(ask, connection).await?;
+        if ask.verb == Verb::List
+            && let Some(version) = whole.resource_version()
+        {
+            self.compare(ask, version);
+        }
+        let Whole { took, connection, .. } = whole;
         if way == Way::Kept {
             self.kept = Some((connection, generation));
         }
         Ok(took)
+    }
+
+    /// A list at the newest state is never older than the one before it, unless etcd was restored
+    /// from a backup. Then the server takes watches from versions that it has yet to give, and says
+    /// nothing of what it gives until there (kubernetes/kubernetes#107457). A resource of which only
+    /// the name is known may be of another server behind this one.
+    fn compare(&mut self, ask: &Ask, version: u64) {
+        let what = &ask.path_and_query;
+        let before = self.listed.replace((what.clone(), version));
+        let Some((listed, before)) = before else { return };
+        let Parts { candidates, notices, .. } = &self.parts;
+        let named_only = |Candidate { target, .. }: &Candidate| {
+            target.resource.discovered && target.resource.name == ask.about
+        };
+        if let Some(notices) = notices
+            && listed == *what
+            && version < before
+            && !candidates.iter().any(named_only)
+        {
+            tracing::warn!(
+                before,
+                now = version,
+                "resourceVersions went back, as after a backup of etcd was restored: everything is \
+                 listed again"
+            );
+            notices.rewind();
+        }
     }
 
     /// Logs what failed in a round, unless it is like the round before.

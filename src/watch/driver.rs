@@ -173,6 +173,9 @@ impl Watcher {
         if notice.granted != told.granted {
             self.input(Input::Granted);
         }
+        if notice.rewound != told.rewound {
+            self.input(Input::Rewound);
+        }
     }
 
     async fn open(&mut self, request: Request) {

@@ -255,6 +255,8 @@ impl Machine {
                 out.extend([Action::Close, Action::Ended(EndCause::Rotated)]);
                 self.resume(live, now, out);
             }
+            // A list tells the truth anyway.
+            (Input::Rewound, _) if self.plan == Plan::Watch => self.rewound(now, out),
             (Input::Granted, Phase::Waiting { .. }) if self.denied == Some(Denial::Forbidden) => {
                 self.denial.reset();
                 let jitter = RESUME_JITTER.mul_f64(self.random.f64());
@@ -457,6 +459,19 @@ impl Machine {
         match now >= self.watchdog(live) {
             true => self.relist(RelistCause::Watchdog, false, now, out),
             false => self.resume(live, now, out),
+        }
+    }
+
+    fn rewound(&mut self, now: Duration, out: &mut Vec<Action>) {
+        let phase = self.phase.clone();
+        if !matches!(phase, Phase::Waiting { .. }) {
+            out.push(Action::Close);
+            out.push(Action::Ended(EndCause::Io));
+        }
+        self.relist(RelistCause::Rewound, false, now, out);
+        // Whoever waits after a failure goes on waiting.
+        if let Phase::Waiting { .. } = phase {
+            self.phase = phase;
         }
     }
 

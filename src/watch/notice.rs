@@ -9,6 +9,8 @@ pub struct Notice {
     pub rotated: u64,
     /// A right that was missing is there.
     pub granted: u64,
+    /// The server's resourceVersions went back.
+    pub rewound: u64,
 }
 
 /// All watchers, to be told.
@@ -36,6 +38,13 @@ impl Notices {
             listener.sender.send_if_modified(|notice| {
                 std::mem::replace(&mut notice.rotated, generation) != generation
             });
+        }
+    }
+
+    /// The server's resourceVersions went back: what a watch brings from ours on is not all.
+    pub fn rewind(&self) {
+        for listener in &self.0 {
+            listener.sender.send_modify(|notice| notice.rewound += 1);
         }
     }
 
@@ -74,5 +83,7 @@ mod tests {
         notices.rotate(1);
         notices.grant("pods", None);
         assert_eq!(changed(), [false, false, true]);
+        notices.rewind();
+        assert_eq!(changed(), [true; 3]);
     }
 }

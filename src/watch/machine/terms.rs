@@ -97,6 +97,8 @@ pub enum Input {
     Ended(Option<TransportReason>),
     /// Our certificate is another one: a connection made with the old one should go.
     Rotated,
+    /// The server's resourceVersions went back: what is watched from ours on is not all there is.
+    Rewound,
     /// A right that was missing is there: whoever waits for it need wait no longer.
     Granted,
 }

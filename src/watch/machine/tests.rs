@@ -285,6 +285,30 @@ fn silence_adds_up_over_watches_and_over_nothing_else() {
     assert_eq!(rig.wait(), SILENCE);
 }
 
+#[rstest]
+#[case::watching(&[], true)]
+#[case::about_to_watch(&[Input::Ended(None), Input::Timer], true)]
+#[case::waiting(&[Input::Ended(None)], false)]
+fn versions_that_went_back_are_listed_at_once(#[case] inputs: &[Input], #[case] closes: bool) {
+    let mut rig = Rig::watching(true);
+    rig.after(MINUTE);
+    for input in inputs {
+        rig.step(input.clone()).after(RESUME_JITTER);
+    }
+    rig.out.clear();
+    rig.step(Input::Rewound);
+    assert_eq!(rig.count(&Action::Close), usize::from(closes));
+    assert_eq!(rig.relists(), [RelistCause::Rewound]);
+    rig.after(RESUME_JITTER).step(Input::Timer);
+    assert!(matches!(rig.request(), Request::Stream { .. }));
+    // What is listed now is the truth.
+    rig.step(Input::Rewound).step(Input::Opened).step(Input::Rewound);
+    rig.step(Input::Bookmark { resource_version: 50, initial_events_end: true });
+    assert_eq!(rig.relists(), [RelistCause::Rewound]);
+    rig.after(MINUTE).step(Input::Ended(None)).wait();
+    assert_eq!(rig.resumes_at(), Some(50));
+}
+
 #[test]
 fn a_bookmark_ends_the_silence_of_short_watches() {
     let mut rig = Rig::watching(true);

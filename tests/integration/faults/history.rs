@@ -11,7 +11,7 @@ use kubetally::sim::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{PODS, WARNINGS, key, later, over_http1, relists, soon};
+use super::{PODS, WARNINGS, in_protobuf, key, later, over_http1, relists, soon};
 use crate::{
     eventually::eventually,
     rig::{Cluster, Scrape, USER, Watching, event, pod, recount},
@@ -283,6 +283,45 @@ async fn fault_30_versions_that_went_back_are_noticed_by_the_silence() {
     cluster.sim.put("events", event("shop", "e", 7));
     let scrape = daemon.until("2 more than ever", |scrape| scrape.is(WARNINGS, 7.0)).await;
     assert!(scrape.value("kubetally_event_suppressed_total{cause=\"count_regressed\"}") >= 1.0);
+}
+
+#[rstest]
+#[case::in_json(Options::default())]
+#[case::in_protobuf(in_protobuf(Options::default()))]
+#[tokio::test]
+async fn fault_30_versions_that_went_back_are_noticed_by_a_probe(#[case] options: Options) {
+    let cluster = populated(options, &["a", "b"], &["e"]).await;
+    let daemon = cluster.watch(&[("probe.interval", "1s")]).await;
+    daemon.until_ready().await;
+    let backup = cluster.sim.revision();
+    cluster.sim.put("pods", pod("shop", "c", "Pending"));
+    cluster.sim.delete("pods", &[key("shop", "a")]);
+    cluster.sim.put("events", event("shop", "e", 5));
+    until_true(&cluster, &daemon).await;
+    daemon.until("4 occurrences", |scrape| scrape.is(WARNINGS, 4.0)).await;
+    let listed = || cluster.requests("list", "/pods");
+    let before = listed();
+    eventually("a list of the newest", async || match listed() {
+        now if now > before + 1 => Ok(()),
+        now => Err(format!("{now} lists")),
+    })
+    .await;
+    cluster.sim.restore(backup).expect("remembered");
+    cluster.sim.cut();
+    let noticed = |scrape: &Scrape| {
+        ["pods", "events"].iter().all(|resource| scrape.is(&relists(resource, "rewound"), 1.0))
+    };
+    daemon.until("either to be listed again", noticed).await;
+    until_true(&cluster, &daemon).await;
+    // Its versions pass those that we had: nothing would have told of it.
+    for state in ["Pending", "Running", "Failed", "Running"] {
+        cluster.sim.put("pods", pod("shop", "d", state));
+        cluster.sim.put("events", event("shop", "f", 1));
+    }
+    cluster.sim.put("events", event("shop", "e", 6));
+    let scrape = until_true(&cluster, &daemon).await;
+    assert_eq!(scrape.sum("kubetally_watch_relists_total"), 2.0);
+    daemon.until("1 + 1 more", |scrape| scrape.is(WARNINGS, 6.0)).await;
 }
 
 #[tokio::test]

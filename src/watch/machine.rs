@@ -35,7 +35,9 @@ const LIST_IDLE: Duration = Duration::from_secs(30);
 const LIST_TOTAL: Duration = Duration::from_secs(600);
 /// How long after its own deadline a watch may go on.
 const SLACK: Duration = Duration::from_secs(15);
-/// How long a watch of a cached resource may be silent: bookmarks come about every minute.
+/// How long a watch of a cached resource may be silent, where bookmarks come about every minute; and
+/// how long one of another must have been for its resourceVersion to be in doubt, as etcd is
+/// compacted every five.
 const SILENCE: Duration = Duration::from_secs(180);
 /// A watch that ends sooner, having sent nothing, is no watch.
 const TOO_SHORT: Duration = Duration::from_secs(1);
@@ -441,12 +443,13 @@ impl Machine {
         }
     }
 
-    /// Goes on where it was. A resource without bookmarks that said nothing all along has a
+    /// Goes on where it was. A resource without bookmarks that said nothing for long has a
     /// resourceVersion that is most likely compacted, or, after a restore from a backup, ahead of
     /// the server, where a watch is accepted and silent (kubernetes/kubernetes#107457): that one is
     /// listed again.
     fn resume(&mut self, live: Live, now: Duration, out: &mut Vec<Action>) {
-        if !self.options.cached && live.objects + live.bookmarks == 0 {
+        let said_nothing = live.objects + live.bookmarks == 0 && self.silent >= SILENCE;
+        if !self.options.cached && said_nothing {
             return self.relist(RelistCause::Watchdog, false, now, out);
         }
         let jitter = RESUME_JITTER.mul_f64(self.random.f64());

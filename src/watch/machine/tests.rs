@@ -345,6 +345,19 @@ fn a_quiet_uncached_watch_is_listed_again_at_its_end() {
 }
 
 #[test]
+fn an_uncached_watch_that_was_quiet_for_a_moment_resumes() {
+    let mut rig = Rig::watching(false);
+    for input in [Input::Ended(Some(TransportReason::Reset)), Input::Rotated, Input::Ended(None)] {
+        rig.after(Duration::from_secs(50)).step(input).wait();
+        assert_eq!(rig.resumes_at(), Some(100));
+        rig.step(Input::Opened);
+    }
+    // In all it was quiet for long.
+    rig.after(Duration::from_secs(50)).step(Input::Ended(None));
+    assert_eq!(rig.relists(), [RelistCause::Watchdog]);
+}
+
+#[test]
 fn an_uncached_watch_that_spoke_resumes() {
     let mut rig = Rig::watching(false);
     rig.after(MINUTE).step(object(140)).after(MINUTE).step(Input::Ended(None)).wait();

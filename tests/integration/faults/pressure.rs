@@ -278,7 +278,8 @@ async fn fault_55_a_clock_that_jumps_moves_no_timer(#[case] seconds: i32) {
     let scrape = until_true(&cluster, &daemon, 3.0).await;
     assert!(scrape.is(WARNINGS, 3.0), "none twice: {scrape:?}");
     let skew = scrape.value("kubetally_api_clock_skew_seconds{endpoint=\"default\"}");
-    assert!((skew - f64::from(seconds)).abs() < 3.0, "{skew}");
+    // The minute that was let pass is in no date of the server.
+    assert!((skew - f64::from(seconds)).abs() < 65.0, "{skew}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ pub mod exec;
 pub mod flow;
 pub mod jwt;
 pub mod kubeconfig;
+pub mod pulse;
 pub mod request;
 pub mod review;
 pub mod skew;
@@ -92,6 +93,7 @@ pub const ASKED: &[&str] = &[
     "selfsubjectaccessreviews",
     "selfsubjectrulesreviews",
     "leases",
+    "livez",
     "readyz",
     "version",
 ];

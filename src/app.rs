@@ -199,6 +199,7 @@ impl Daemon {
         if let Some(shard) = shard {
             collectors.push(Arc::new(shard));
         }
+        daemon.feel_pulse();
         daemon.probe(settings, &candidates, &notices)?;
         daemon.fly(settings.canary.clone());
         collectors.extend(receiving.map(|receiving| daemon.receive(receiving)));

@@ -1,6 +1,6 @@
 //! An answer as it arrives, timed.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{
     Phase, Verb,
     connection::{Connection, TransportError},
+    pulse::Pulse,
 };
 use crate::{
     telemetry::{InFlight, Telemetry},
@@ -29,6 +30,10 @@ pub struct Answer {
     pub(super) started: Instant,
     /// When its head was there.
     pub(super) head: Instant,
+    /// When anything of it arrived last.
+    pub(super) heard: Instant,
+    /// The server's, where the connection has no ping.
+    pub(super) pulse: Option<Arc<Pulse>>,
     pub(super) _flight: Option<InFlight>,
 }
 
@@ -42,33 +47,32 @@ impl Answer {
     /// What arrived; `None` at the end.
     ///
     /// # Errors
-    /// Where the connection broke in the middle.
+    /// Where the connection broke in the middle, or the server has fallen silent.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, TransportError> {
         loop {
-            match self.body.frame().await {
-                None => {
+            let frame = match &self.pulse {
+                Some(pulse) => pulse.guard(self.heard, self.body.frame()).await,
+                None => Ok(self.body.frame().await),
+            };
+            let error = match frame {
+                Ok(None) => {
                     self.ended();
                     return Ok(None);
                 }
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        return Ok(Some(data));
+                Ok(Some(Ok(frame))) => {
+                    self.heard = Instant::now();
+                    match frame.into_data() {
+                        Ok(data) => return Ok(Some(data)),
+                        Err(_) => continue,
                     }
                 }
-                Some(Err(error)) => {
-                    let error = self.connection.why(&error).await;
-                    self.ended();
-                    self.telemetry.transport_error(error.reason);
-                    return Err(error);
-                }
-            }
+                Ok(Some(Err(error))) => self.connection.why(&error).await,
+                Err(error) => error,
+            };
+            self.ended();
+            self.telemetry.transport_error(error.reason);
+            return Err(error);
         }
-    }
-
-    /// Whether its connection has pings that tell of a silent server.
-    #[must_use]
-    pub const fn is_pinged(&self) -> bool {
-        self.connection.is_http2()
     }
 
     /// When the attempt began that this answers, its dial included.

@@ -1,11 +1,9 @@
 //! Requests on connections, counted and timed; a 401 reads the token again and tries once more.
 
-mod pulse;
-
 use std::{
     collections::HashSet,
     hash::{BuildHasher, RandomState},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -18,7 +16,6 @@ use http::{
 };
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use pulse::Pulse;
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -27,6 +24,7 @@ use super::{
     connection::{Connection, TransportError},
     endpoint::Endpoint,
     flow::{Flow, Flows},
+    pulse::Pulse,
     request::{self, Ask, Target},
     skew::{Estimate, Skew},
     status::{Refusal, refusal},
@@ -52,9 +50,10 @@ pub struct Client {
     /// Where it is and who we are.
     pub endpoint: Endpoint,
     pub(super) telemetry: Telemetry,
+    /// The server's, for what is read over HTTP/1.1.
+    pub(super) pulse: Arc<Pulse>,
     /// What skew is told by: a clock that nobody sets.
     epoch: Instant,
-    pulse: Pulse,
     skew: Mutex<Skew>,
     flows: Mutex<Flows>,
     warned: Mutex<HashSet<u64>>,
@@ -63,7 +62,7 @@ pub struct Client {
 
 /// What proves who we are: a token, a client certificate, or nothing.
 #[derive(Debug, PartialEq, Eq)]
-struct Proof {
+pub(super) struct Proof {
     authorization: Option<HeaderValue>,
     /// That of the certificates.
     generation: u64,
@@ -90,12 +89,11 @@ impl Client {
     /// A client; nothing is dialled yet.
     #[must_use]
     pub fn new(endpoint: Endpoint, telemetry: Telemetry) -> Self {
-        let epoch = Instant::now();
         Self {
             endpoint,
             telemetry,
-            epoch,
-            pulse: Pulse::new(epoch),
+            pulse: Arc::default(),
+            epoch: Instant::now(),
             skew: Mutex::default(),
             flows: Mutex::default(),
             warned: Mutex::default(),
@@ -169,7 +167,7 @@ impl Client {
     }
 
     /// What proves who we are. A plugin runs first, as it may give the certificate for the dial.
-    async fn prove(&self) -> Result<Proof, Trouble> {
+    pub(super) async fn prove(&self) -> Result<Proof, Trouble> {
         let Endpoint { credentials, tls, .. } = &self.endpoint;
         let before = credentials.current();
         let authorization = credentials.authorization(tls.as_ref(), self.now() / 1_000_000).await;
@@ -185,7 +183,7 @@ impl Client {
     }
 
     /// After a 401: reads token and certificates again; other proof than was sent, if there is any.
-    async fn renew(&self, sent: &Proof, trouble: &mut Trouble) -> Option<Proof> {
+    pub(super) async fn renew(&self, sent: &Proof, trouble: &mut Trouble) -> Option<Proof> {
         let Endpoint { credentials, tls, .. } = &self.endpoint;
         let renewed = credentials.renew(sent.authorization.as_ref(), tls.as_ref()).await;
         let mut result = |renewed: Result<ReloadResult, String>| {
@@ -223,7 +221,7 @@ impl Client {
         credentials.generation().wrapping_add(tls.as_ref().map_or(0, Tls::generation))
     }
 
-    async fn attempt(
+    pub(super) async fn attempt(
         &self,
         proof: &Proof,
         ask: &Ask,
@@ -240,7 +238,6 @@ impl Client {
         })?;
         let head = Instant::now();
         self.telemetry.phase(Phase::FirstByte, head.duration_since(at));
-        self.pulse.beat(head);
         self.note_headers(response.headers(), at, head);
         let status = response.status().as_u16();
         self.telemetry.request_answered(verb, resource, status);
@@ -256,6 +253,7 @@ impl Client {
             return Err(TransportError::new(TransportReason::Decode, message).into());
         }
         let watch = verb == Verb::Watch;
+        let pulse = (!connection.is_http2()).then(|| Arc::clone(&self.pulse));
         if watch {
             self.telemetry.request_took(verb, resource, head.duration_since(started));
         }
@@ -270,6 +268,8 @@ impl Client {
             about: ask.about.clone(),
             started,
             head,
+            heard: head,
+            pulse,
             _flight: (!watch).then_some(flight),
         })
     }
@@ -309,7 +309,12 @@ impl Client {
             message: format!("no such request can be sent: {error}"),
         })?;
         let at = Instant::now();
-        let response = connection.send(request).await?;
+        let http2 = connection.is_http2();
+        let sending = connection.send(request);
+        let response = match http2 {
+            true => sending.await,
+            false => self.pulse.guard(at, sending).await.flatten(),
+        }?;
         Ok(Sent { response, connection, at })
     }
 
@@ -359,7 +364,7 @@ impl Client {
 }
 
 impl Trouble {
-    fn is_unauthorized(&self) -> bool {
+    pub(super) fn is_unauthorized(&self) -> bool {
         self.failure.kind == FailureKind::Unauthorized
     }
 

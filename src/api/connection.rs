@@ -33,8 +33,8 @@ const DNS: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(10);
 const TLS: Duration = Duration::from_secs(10);
 /// A connection silent for so long is asked whether it is alive…
-pub(super) const PING: Duration = Duration::from_secs(10);
-/// …and must answer within this.
+pub(super) const PING: Duration = Duration::from_secs(9);
+/// …and must answer within this: a server that falls silent is noticed within 15 s.
 pub(super) const PONG: Duration = Duration::from_secs(5);
 /// What may be under way to us unread, for a stream and for its connection.
 const WINDOW: u32 = 1024 * 1024;
@@ -94,7 +94,16 @@ impl Connection {
     /// Where name, TCP, TLS or HTTP fail or take too long.
     pub async fn dial(endpoint: &Endpoint, telemetry: &Telemetry) -> Result<Self, TransportError> {
         let addresses = timed(telemetry, Phase::Dns, resolve(endpoint)).await?;
-        let stream = timed(telemetry, Phase::Connect, connect(&addresses)).await?;
+        Self::reach(endpoint, &addresses, telemetry).await
+    }
+
+    /// Dials one of these addresses.
+    pub(super) async fn reach(
+        endpoint: &Endpoint,
+        addresses: &[SocketAddr],
+        telemetry: &Telemetry,
+    ) -> Result<Self, TransportError> {
+        let stream = timed(telemetry, Phase::Connect, connect(addresses)).await?;
         let Some(tls) = &endpoint.tls else { return Self::http1(stream).await };
         let stream = timed(telemetry, Phase::Tls, shake(stream, tls, telemetry)).await?;
         Self::secure(stream).await
@@ -251,10 +260,8 @@ pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Trans
     Err(last.unwrap_or_else(|| TransportError::new(TransportReason::Dns, "no address to dial")))
 }
 
-/// HTTP/1.1 has no ping: the kernel asks the other one, and [`Client::dies`] the server behind it.
+/// HTTP/1.1 has no ping: the kernel asks the other one, and a [`super::pulse`] the server behind it.
 /// Not every kernel can.
-///
-/// [`Client::dies`]: super::client::Client::dies
 fn keep_alive(stream: &TcpStream) {
     let socket = SockRef::from(stream);
     let keepalive = TcpKeepalive::new().with_time(PING).with_interval(PONG);

@@ -1,4 +1,4 @@
-//! The tasks that ask beside the watches: probes and the canary.
+//! The tasks that ask beside the watches: the pulse, probes and the canary.
 
 use std::sync::Arc;
 
@@ -16,6 +16,17 @@ use crate::{
 };
 
 impl Daemon {
+    /// Asks whether the server is alive for whoever waits for it on HTTP/1.1.
+    pub(super) fn feel_pulse(&mut self) {
+        let client = Arc::clone(&self.client);
+        self.spawn("the pulse", |stopping| async move {
+            tokio::select! {
+                () = client.pulse() => {}
+                () = stopping.wait() => {}
+            }
+        });
+    }
+
     /// Makes a prober for the API server that is watched, and one for each that is named.
     ///
     /// # Errors

@@ -92,8 +92,6 @@ struct Stream {
     answer: Answer,
     reader: Reader,
     opened: Instant,
-    /// When something came last.
-    heard: Instant,
 }
 
 enum Reader {
@@ -150,7 +148,7 @@ impl Watcher {
             }
             let deadline = self.epoch + self.machine.deadline();
             tokio::select! {
-                chunk = next_chunk(&mut self.stream, &self.parts.client) => self.received(chunk),
+                chunk = next_chunk(&mut self.stream) => self.received(chunk),
                 () = alarm.until(deadline) => {
                     if self.machine.list_due() {
                         self.listing.wait_for_turn(&self.parts.row).await;
@@ -193,8 +191,7 @@ impl Watcher {
                         Reader::Watch(Events::new(answer.encoding(), LARGEST))
                     }
                 };
-                let opened = Instant::now();
-                self.stream = Some(Stream { answer, reader, opened, heard: opened });
+                self.stream = Some(Stream { answer, reader, opened: Instant::now() });
                 self.input(Input::Opened);
                 if self.machine.listing() {
                     self.parts.row.describe("listing");
@@ -234,7 +231,6 @@ impl Watcher {
         let Some(mut stream) = self.stream.take() else { return };
         match chunk {
             Ok(Some(bytes)) => {
-                stream.heard = Instant::now();
                 let open = self.read(&mut stream.reader, &bytes);
                 if open {
                     self.stream = Some(stream);
@@ -367,16 +363,10 @@ fn options(parts: &Parts) -> Options {
     Options { cached: parts.target.resource.cached, timeout, page_size }
 }
 
-/// The next bytes, or that the server has died; never, where nothing is open.
-async fn next_chunk(
-    stream: &mut Option<Stream>,
-    client: &Client,
-) -> Result<Option<Bytes>, TransportError> {
-    let Some(Stream { answer, heard, .. }) = stream else { return std::future::pending().await };
-    let pinged = answer.is_pinged();
-    tokio::select! {
-        biased;
-        chunk = answer.chunk() => chunk,
-        error = client.dies(*heard), if !pinged => Err(error),
+/// The next bytes; never, where nothing is open.
+async fn next_chunk(stream: &mut Option<Stream>) -> Result<Option<Bytes>, TransportError> {
+    match stream {
+        Some(stream) => stream.answer.chunk().await,
+        None => std::future::pending().await,
     }
 }

@@ -3,7 +3,7 @@
 use kubetally::sim::{
     Options,
     body::BodyFault,
-    fault::{Fault, Rule, WatchFault},
+    fault::{Fault, Gate, Rule, WatchFault},
 };
 use rstest::rstest;
 
@@ -76,31 +76,99 @@ async fn fault_31_a_black_hole_is_noticed_within_fifteen_seconds(#[case] options
     goes_on(&cluster, &daemon).await;
 }
 
-/// Over HTTP/1.1 one request asks for all watches, and none while others are answered.
+#[rstest]
+#[case::over_http2(Options::default())]
+#[case::over_http1(over_http1(Options::default()))]
 #[tokio::test]
-async fn fault_31_over_http1_one_request_asks_for_all_watches() {
-    let (cluster, daemon) = watching(over_http1(Options::default()), &[]).await;
-    let before = cluster.requests("get", "/version");
+async fn fault_31_a_black_hole_in_a_list_is_noticed(#[case] options: Options) {
+    let cluster = Cluster::start(options).await;
+    cluster.sim.put("pods", pod("shop", "a", "Running"));
+    cluster.sim.put("events", event("shop", "e", 1));
+    let gate = Gate::default();
+    let marker = Fault::Watch(WatchFault::Marker(gate.clone()));
+    cluster.sim.inject(Rule::once("watch", "pods", marker));
+    let daemon = cluster.watch(&[]).await;
+    let synced = |scrape: &Scrape| scrape.is("kubetally_watch_synced{resource=\"events\"}", 1.0);
+    daemon.until("half of it", |scrape| gate.waiting() == 1 && synced(scrape)).await;
+    cluster.sim.freeze();
+    let took = seconds_until(&daemon, "both given up", both_ended("ping_timeout")).await;
+    assert!(took <= NOTICED, "{took} s");
+    cluster.sim.put("pods", pod("shop", "b", "Pending"));
+    cluster.sim.put("events", event("shop", "e", 3));
+    cluster.sim.thaw();
+    let scrape = until_true(&cluster, &daemon, 2.0).await;
+    assert!(scrape.is(&relists("pods", "incomplete"), 1.0), "{scrape:?}");
+}
+
+#[rstest]
+#[case::over_http2(Options::default())]
+#[case::over_http1(over_http1(Options::default()))]
+#[tokio::test]
+async fn fault_31_a_black_hole_before_the_headers_is_noticed(#[case] options: Options) {
+    let cluster = Cluster::start(options).await;
+    cluster.sim.inject(Rule::once("watch", "pods", Fault::Silence));
+    let daemon = cluster.watch(&[("watch.resources", "pods")]).await;
+    daemon.until("a request", |_| cluster.requests("watch", "/pods") == 1).await;
+    cluster.sim.freeze();
+    let ended = |scrape: &Scrape| scrape.value(&ends("pods", "ping_timeout")) >= 1.0;
+    let took = seconds_until(&daemon, "it to be given up", ended).await;
+    assert!(took <= NOTICED, "{took} s");
+}
+
+/// Over HTTP/1.1 one request asks for all that are silent, and none where nobody is.
+#[rstest]
+#[case::over_http2(Options::default(), 0..=0)]
+#[case::over_http1(over_http1(Options::default()), 6..=7)]
+#[tokio::test]
+async fn fault_31_one_request_asks_for_all_watches(
+    #[case] options: Options,
+    #[case] expected: std::ops::RangeInclusive<usize>,
+) {
+    let namespaces = [("watch.namespaces", "shop,a,b,c,d,e,f")];
+    let (cluster, daemon) = watching(options, &namespaces).await;
     for _ in 0..60 {
         later(1).await;
         daemon.scrape().await;
     }
-    let asked = cluster.requests("get", "/version") - before;
-    assert!((4..=6).contains(&asked), "{asked} in a minute");
-    assert_eq!(daemon.scrape().await.sum("kubetally_watch_ends_total"), 0.0);
-    // A server that refuses is there.
-    let too_many = Rule::once("get", "/version", Fault::too_many_requests());
-    cluster.sim.inject(Rule { times: usize::MAX, ..too_many });
+    let asked = cluster.requests("get", "/livez");
+    assert!(expected.contains(&asked), "{asked} in a minute");
+    let scrape = daemon.scrape().await;
+    assert_eq!(scrape.sum("kubetally_watch_ends_total"), 0.0);
+    let counted = "kubetally_api_requests_total{verb=\"get\",resource=\"livez\"";
+    assert!(scrape.sum(counted) <= asked as f64, "{scrape:?}");
+    // Without a server nobody waits.
+    cluster.sim.fall();
     for _ in 0..30 {
         later(1).await;
         daemon.scrape().await;
     }
+    assert_eq!(cluster.requests("get", "/livez"), asked);
+}
+
+#[rstest]
+#[tokio::test]
+async fn fault_31_a_refusal_is_a_sign_of_life(#[values(401, 403, 429, 500)] status: u16) {
+    let (cluster, daemon) = watching(over_http1(Options::default()), &[]).await;
+    let refusal =
+        Fault::Answer { status, content_type: "text/plain", headers: vec![], body: "no\n".into() };
+    let always = Rule { times: usize::MAX, ..Rule::once("get", "/livez", refusal) };
+    cluster.sim.inject(always);
+    for _ in 0..40 {
+        later(1).await;
+        daemon.scrape().await;
+    }
+    assert!(cluster.requests("get", "/livez") >= 3);
     assert_eq!(daemon.scrape().await.sum("kubetally_watch_ends_total"), 0.0);
 }
 
+#[rstest]
+#[case::over_http2(Options::default())]
+#[case::over_http1(over_http1(Options::default()))]
 #[tokio::test]
-async fn fault_32_a_connection_that_a_load_balancer_drops_is_noticed_within_fifteen_seconds() {
-    let (cluster, daemon) = watching(Options::default(), &[]).await;
+async fn fault_32_a_connection_that_a_load_balancer_drops_is_noticed_within_fifteen_seconds(
+    #[case] options: Options,
+) {
+    let (cluster, daemon) = watching(options, &[]).await;
     for _ in 0..240 {
         later(1).await;
         daemon.scrape().await;

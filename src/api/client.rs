@@ -281,7 +281,7 @@ impl Client {
         connection: Option<Connection>,
     ) -> Result<Sent, Trouble> {
         let path_and_query = &ask.path_and_query;
-        let mut connection = match connection {
+        let mut connection = match connection.filter(Connection::is_open) {
             Some(connection) => connection,
             None => Connection::dial(&self.endpoint, &self.telemetry).await?,
         };

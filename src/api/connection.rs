@@ -41,8 +41,10 @@ const WINDOW: u32 = 1024 * 1024;
 /// How much is taken from the kernel at once: rustls alone takes 4 KB, of which a changed pod needs
 /// two or three.
 const READ: usize = 32 * 1024;
-/// The largest head of an answer.
+/// The largest head of an answer…
 const HEAD: u32 = 64 * 1024;
+/// …and its most headers, which HTTP/1.1 bounds too: a server may warn in each of very many.
+const HEADERS: usize = 1_000;
 
 /// An attempt that ended without an HTTP status, or in the middle of its answer.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -123,6 +125,7 @@ impl Connection {
     {
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(HEAD as usize)
+            .max_headers(HEADERS)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| classify(&error))?;
@@ -316,6 +319,8 @@ fn classify(error: &hyper::Error) -> TransportError {
         .or_else(|| source::<io::Error>(error).map(io_reason))
         .unwrap_or_else(|| match error {
             _ if error.is_timeout() => TransportReason::PingTimeout,
+            // The connection closed before the request was written.
+            _ if error.is_canceled() || error.is_closed() => TransportReason::Goaway,
             _ if error.is_incomplete_message() => TransportReason::Eof,
             _ if error.is_parse() => TransportReason::Decode,
             _ => TransportReason::Reset,

@@ -1,10 +1,13 @@
 //! Connections that are refused, told to go away, or of another protocol.
 
-use kubetally::sim::Options;
+use kubetally::sim::{
+    Options,
+    fault::{Fault, Gate, Rule},
+};
 use rstest::rstest;
 use serde_json::json;
 
-use super::{PODS, WARNINGS, ends, later, proxy::Proxy, soon, until_true, versions};
+use super::{PODS, WARNINGS, ends, later, over_http1, proxy::Proxy, soon, until_true, versions};
 use crate::rig::{Cluster, Scrape, Watching, event, pod};
 
 /// A kubeconfig that leads through a proxy.
@@ -35,6 +38,37 @@ async fn fault_35_a_server_that_goes_away_ends_no_watch(#[case] options: Options
     let of_pods = all.iter().filter(|seen| seen.verb == "watch" && seen.path.ends_with("/pods"));
     let connections: Vec<_> = of_pods.map(|seen| seen.connection).collect();
     assert!(connections[0] != connections[1], "{connections:?}");
+}
+
+/// The connection of a page is kept for the next, and closes in between.
+#[rstest]
+#[case::over_http2(Options::default())]
+#[case::over_http1(over_http1(Options::default()))]
+#[tokio::test]
+async fn fault_35_a_server_that_goes_away_between_pages_breaks_no_list(#[case] options: Options) {
+    let cluster = Cluster::start(Options { streaming_lists: false, ..options }).await;
+    for at in 0..20 {
+        cluster.sim.put("pods", pod("shop", &format!("pod-{at}"), "Running"));
+    }
+    let gate = Gate::default();
+    cluster.sim.inject(Rule::once("list", "pods", Fault::Wait(gate.clone())));
+    let settings = [("watch.page_size", "8"), ("watch.resources", "pods")];
+    let daemon = cluster.watch(&settings).await;
+    daemon.until("the first page is asked for", |_| gate.waiting() == 1).await;
+    cluster.sim.go_away();
+    gate.open();
+    daemon.until_ready().await;
+    let scrape = daemon.scrape().await;
+    assert!(scrape.is(PODS, 20.0), "{scrape:?}");
+    assert_eq!(scrape.sum("kubetally_watch_relists_total"), 0.0, "{scrape:?}");
+    let errors = scrape.sum("kubetally_api_transport_errors_total");
+    let gone = scrape.value("kubetally_api_transport_errors_total{reason=\"goaway\"}");
+    assert!(errors <= gone, "it goes on at once: {scrape:?}");
+    let all = cluster.sim.requests();
+    let pages: Vec<_> =
+        all.iter().filter(|seen| seen.verb == "list").map(|seen| seen.connection).collect();
+    assert_eq!(pages.len(), 3, "{pages:?}");
+    assert!(pages[0] != pages[1] && pages[1] == pages[2], "{pages:?}");
 }
 
 #[tokio::test]

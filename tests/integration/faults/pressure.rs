@@ -282,9 +282,12 @@ async fn fault_55_a_clock_that_jumps_moves_no_timer(#[case] seconds: i32) {
     assert!((skew - f64::from(seconds)).abs() < 65.0, "{skew}");
 }
 
+#[rstest]
+#[case::over_http2(Options::default())]
+#[case::over_http1(over_http1(Options::default()))]
 #[tokio::test(flavor = "multi_thread")]
-async fn fault_56_a_warning_that_comes_again_and_again_is_logged_once() {
-    let cluster = Cluster::start(Options::default()).await;
+async fn fault_56_a_warning_that_comes_again_and_again_is_logged_once(#[case] options: Options) {
+    let cluster = Cluster::start(options).await;
     let warning = ("Warning", "299 - \"v1 Pod is as good as gone\"");
     let warned = Fault::Headers(vec![warning; 100]);
     let rule = Rule { verb: None, resource: None, ..Rule::once("", "", warned) };

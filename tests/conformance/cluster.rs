@@ -308,9 +308,18 @@ impl ApiServer {
 
     /// Stops it where it is, as a machine that hangs: its kernel answers, it does not.
     pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
         let id = self.process.as_ref().expect("it runs").id().to_string();
-        let sent = Command::new("sh").args(["-c", &format!("kill -s STOP {id}")]).status();
-        assert!(sent.expect("a shell").success(), "it cannot be stopped");
+        let sent = Command::new("sh").args(["-c", &format!("kill -s {signal} {id}")]).status();
+        assert!(sent.expect("a shell").success(), "it cannot be signalled");
     }
 
     /// Starts it again, where it was.

@@ -1,7 +1,10 @@
-//! The API server killed, the way to it cut, etcd compacted: the state is right afterwards, and no
+//! The API server killed or frozen, the way to it cut, etcd compacted: the state is right afterwards, and no
 //! event counts twice.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::{
     api::{Api, Call},
@@ -13,7 +16,12 @@ use crate::{
     suite::{Suite, kubetally, namespace, tests},
 };
 
-tests![cut_off_while_etcd_is_compacted, killed_while_etcd_is_compacted];
+tests![
+    cut_off_while_etcd_is_compacted,
+    killed_while_etcd_is_compacted,
+    frozen_over_http2,
+    frozen_over_http1,
+];
 
 const WATCHED: [(&str, f64); 2] = [
     ("kubetally_watch_connected{resource=\"pods\"}", 1.0),
@@ -136,5 +144,44 @@ async fn killed_while_etcd_is_compacted(suite: &Suite) {
     kubetally.until("the state after a restart", |scrape| recount.equals(scrape)).await;
     let counted = [("kubetally_event_warnings_total{namespace=\"shop\"}", 10.0)];
     kubetally.scrape().await.expect(&counted).unwrap();
+    kubetally.stop().await;
+}
+
+async fn frozen_over_http2(suite: &Suite) {
+    frozen(suite, &[], Duration::from_secs(15)).await;
+}
+
+async fn frozen_over_http1(suite: &Suite) {
+    frozen(suite, &["--disable-http2-serving"], Duration::from_secs(20)).await;
+}
+
+/// Stopped in the middle of whatever it does, it is noticed on both watches, and its connections are
+/// good for nothing when it goes on; what happened meanwhile is found without a list.
+async fn frozen(suite: &Suite, flags: &[&str], within: Duration) {
+    let cluster = Cluster::start(&suite.assets).await;
+    let (server, other) = (cluster.api_server(flags).await, cluster.api_server(&[]).await);
+    let api = other.admin();
+    furnish(&api).await;
+    let kubeconfig = cluster.admin_kubeconfig(server.port);
+    let mut kubetally = kubetally(&kubeconfig, &[]).await;
+    before(&api, &mut kubetally).await;
+
+    server.freeze();
+    let frozen = Instant::now();
+    let ended = ["pods", "events"].map(|resource| {
+        format!("kubetally_watch_ends_total{{resource=\"{resource}\",cause=\"ping_timeout\"}}")
+    });
+    let ended = [(&*ended[0], 1.0), (&*ended[1], 1.0)];
+    kubetally.until_values("the end of the watches", &ended).await;
+    let took = frozen.elapsed();
+    println!("frozen {flags:?}: noticed after {:.1} s", took.as_secs_f64());
+    // As much again for a machine that has other work to do.
+    assert!(took < 2 * within, "{took:?}");
+    meanwhile(&api).await;
+    server.thaw();
+
+    afterwards(&api, &mut kubetally).await;
+    let relists: f64 = kubetally.scrape().await.family(RELISTS).map(|(_, n)| n).sum();
+    assert!(relists < 1.0, "{relists} relists; its log:\n{}", kubetally.log());
     kubetally.stop().await;
 }

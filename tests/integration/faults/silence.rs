@@ -1,11 +1,17 @@
 //! Servers and networks that fall silent. Time passes on the daemon's clock, second by second.
 
+use std::time::Duration;
+
 use kubetally::sim::{
     Options,
     body::BodyFault,
     fault::{Fault, Gate, Rule, WatchFault},
 };
 use rstest::rstest;
+use tokio::{
+    task::{JoinSet, LocalSet},
+    time::Instant,
+};
 
 use super::{PODS, WARNINGS, ends, later, over_http1, relists, soon, until_true, versions};
 use crate::rig::{Cluster, Scrape, Watching, event, pod};
@@ -231,4 +237,48 @@ async fn fault_34_a_watch_that_the_server_does_not_end_is_ended(#[case] options:
     assert!(scrape.is(&relists("pods", "watchdog"), 0.0), "{scrape:?}");
     assert_eq!(scrape.sum("kubetally_watch_relists_total"), 0.0, "{scrape:?}");
     assert_eq!(versions(&cluster, "pods").len(), 1);
+}
+
+/// How long, in real time, after a server has frozen that was silent for so long, both watches are
+/// given up: that of pods, which brought one just before, and that of events, which never spoke.
+async fn measured(options: Options, silent: Duration) -> [Duration; 2] {
+    let (cluster, daemon) = watching(options, &[]).await;
+    cluster.sim.put("pods", pod("shop", "b", "Running"));
+    daemon.until("the pod", |scrape| scrape.is(PODS, 2.0)).await;
+    tokio::time::sleep(silent).await;
+    let frozen = Instant::now();
+    cluster.sim.freeze();
+    let noticed = async |resource: &str| {
+        let ended = ends(resource, "ping_timeout");
+        daemon.until("the end of its watch", |scrape| scrape.is(&ended, 1.0)).await;
+        frozen.elapsed()
+    };
+    let (pods, events) = tokio::join!(noticed("pods"), noticed("events"));
+    [pods, events]
+}
+
+/// Measures, for `make detect`, how soon a server is noticed that freezes at any time between two
+/// signs of life.
+#[tokio::test]
+#[ignore = "half a minute of real time: make detect"]
+async fn how_soon_silence_is_noticed() {
+    println!("protocol, resource, s to notice: least, most");
+    for (protocol, options, within) in
+        [("HTTP/2", Options::default(), 15), ("HTTP/1.1", over_http1(Options::default()), 20)]
+    {
+        let (local, mut measuring) = (LocalSet::new(), JoinSet::new());
+        for half_seconds in 0..20 {
+            let silent = Duration::from_millis(500) * half_seconds;
+            measuring.spawn_local_on(measured(options.clone(), silent), &local);
+        }
+        let measured = local.run_until(measuring.join_all()).await;
+        for (at, resource) in ["pods", "events"].into_iter().enumerate() {
+            let took = measured.iter().map(|took| took[at]);
+            let (least, most) = (took.clone().min(), took.max());
+            let (least, most) = least.zip(most).expect("a measurement");
+            let seconds = [least, most].map(|took| format!("{:.2}", took.as_secs_f64()));
+            println!("{protocol}, {resource}, {}", seconds.join(", "));
+            assert!(most <= Duration::from_secs(within), "{most:?}");
+        }
+    }
 }

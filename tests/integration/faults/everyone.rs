@@ -12,7 +12,11 @@ use kubetally::sim::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{WARNINGS, in_protobuf, key, later, relists, soon, versions};
+use super::{
+    WARNINGS, ends, in_protobuf, key, later, over_http1, relists,
+    silence::{NOTICED, seconds_until},
+    soon, versions,
+};
 use crate::{
     eventually::eventually,
     rig::{Cluster, Scrape, USER, Watching, event, pod},
@@ -243,6 +247,26 @@ async fn fault_25_every_kind_loses_what_was_deleted_during_a_disconnect(
     let lists = if compacted { 1.0 } else { 0.0 };
     assert!(scrape.is(&relists(kind.resource, "expired"), lists));
     assert_eq!(scrape.sum("kubetally_watch_relists_total"), lists);
+}
+
+#[rstest]
+#[tokio::test]
+async fn fault_31_every_kind_notices_a_black_hole(
+    #[values(PODS, EVENTS, DEPLOYMENTS, COUNTED, CUSTOM)] kind: Kind,
+    #[values(Options::default(), over_http1(Options::default()))] options: Options,
+) {
+    let cluster = kind.cluster(options).await;
+    let daemon = kind.watched(&cluster).await;
+    cluster.sim.freeze();
+    let ended = ends(kind.resource, "ping_timeout");
+    let noticed = |scrape: &Scrape| scrape.is(&ended, 1.0);
+    let took = seconds_until(&daemon, "the black hole", noticed).await;
+    assert!(took <= NOTICED, "{took} s");
+    kind.meanwhile(&cluster, false);
+    cluster.sim.thaw();
+    let scrape = kind.until_true(&cluster, &daemon).await;
+    assert_eq!(scrape.sum("kubetally_watch_relists_total"), 0.0);
+    kind.happened(&scrape, 6);
 }
 
 #[rstest]

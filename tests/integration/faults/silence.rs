@@ -17,7 +17,7 @@ use super::{PODS, WARNINGS, ends, later, over_http1, relists, soon, until_true, 
 use crate::rig::{Cluster, Scrape, Watching, event, pod};
 
 /// A silent server has to be noticed within so many seconds.
-const NOTICED: u64 = 15;
+pub const NOTICED: u64 = 15;
 
 /// A daemon that watches a pod and an event.
 async fn watching(options: Options, settings: &[(&str, &str)]) -> (Cluster, Watching) {
@@ -30,7 +30,7 @@ async fn watching(options: Options, settings: &[(&str, &str)]) -> (Cluster, Watc
 }
 
 /// How many seconds pass until this holds.
-async fn seconds_until(daemon: &Watching, what: &str, holds: impl Fn(&Scrape) -> bool) -> u64 {
+pub async fn seconds_until(daemon: &Watching, what: &str, holds: impl Fn(&Scrape) -> bool) -> u64 {
     for seconds in 0..900 {
         // What this second brought is on its way over sockets.
         for _ in 0..3 {

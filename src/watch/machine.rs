@@ -41,6 +41,8 @@ const SLACK: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(180);
 /// A watch that ends sooner, having sent nothing, is no watch.
 const TOO_SHORT: Duration = Duration::from_secs(1);
+/// One that ends sooner is opened again at its pace where it happens again and again.
+const BRIEF: Duration = Duration::from_secs(10);
 /// Watches that end together do not come back in one instant.
 const RESUME_JITTER: Duration = Duration::from_millis(200);
 /// Streaming lists that may end early before a paged one is taken, and failures of the server at
@@ -102,6 +104,7 @@ pub struct Machine {
     server_failures: u8,
     backoff: Backoff,
     denial: Backoff,
+    brevity: Backoff,
 }
 
 impl Machine {
@@ -133,6 +136,7 @@ impl Machine {
             server_failures: 0,
             backoff: Backoff::new(Duration::from_millis(800), secs(30), reset),
             denial: Backoff::new(secs(4), secs(30), reset),
+            brevity: Backoff::new(RESUME_JITTER, secs(5), secs(60)),
         }
     }
 
@@ -452,8 +456,12 @@ impl Machine {
         if !self.options.cached && said_nothing {
             return self.relist(RelistCause::Watchdog, false, now, out);
         }
-        let jitter = RESUME_JITTER.mul_f64(self.random.f64());
-        self.phase = Phase::Waiting { until: now + jitter };
+        let random = self.random.f64();
+        let wait = match now.saturating_sub(live.since) < BRIEF {
+            true => self.brevity.failed(now, random, None),
+            false => RESUME_JITTER.mul_f64(random),
+        };
+        self.phase = Phase::Waiting { until: now + wait };
     }
 
     fn watch_silent(&mut self, live: Live, now: Duration, out: &mut Vec<Action>) {

@@ -195,6 +195,25 @@ fn a_broken_watch_resumes_without_a_list(#[case] reason: TransportReason, #[case
 }
 
 #[test]
+fn watches_that_are_brief_again_and_again_are_opened_at_a_slower_pace() {
+    let mut rig = Rig::watching(true);
+    let mut waits = Vec::new();
+    for version in 101..110 {
+        rig.after(Duration::from_secs(2)).step(object(version)).step(Input::Ended(None));
+        waits.push(rig.wait());
+        assert_eq!(rig.resumes_at(), Some(version));
+        rig.step(Input::Opened);
+    }
+    assert!(waits[0] < 2 * RESUME_JITTER, "{waits:?}");
+    assert!(waits[8] >= Duration::from_secs(5) && waits[8] < BRIEF, "{waits:?}");
+    // One that lasts is no part of it.
+    rig.after(MINUTE).step(Input::Ended(None));
+    assert!(rig.wait() <= RESUME_JITTER);
+    rig.step(Input::Opened).after(Duration::from_secs(2)).step(Input::Ended(None));
+    assert!(rig.wait() < 2 * RESUME_JITTER);
+}
+
+#[test]
 fn refused_for_minutes_resumes_without_a_list() {
     let mut rig = Rig::watching(true);
     rig.after(MINUTE).step(object(130)).step(Input::Ended(Some(TransportReason::Reset)));

@@ -153,6 +153,8 @@ enum Storm {
     Empty,
     /// Each watch brings one object and is closed.
     OneEach,
+    /// Each watch is closed as soon as it is none that was closed at once.
+    Brief,
     /// Lists succeed, and each watch expires.
     Expire,
     /// Lists succeed, and each watch brings garbage.
@@ -168,7 +170,7 @@ impl Storm {
         let end = match self {
             Self::Refuse(kind) => return vec![(WAY, fail(kind))],
             Self::Close if !watch => return vec![(WAY, Input::Opened), (WAY, Input::Ended(None))],
-            Self::Close | Self::Empty | Self::OneEach => Input::Ended(None),
+            Self::Close | Self::Empty | Self::OneEach | Self::Brief => Input::Ended(None),
             Self::Expire => fail(FailureKind::Expired),
             Self::Garbage => Input::Undecodable,
         };
@@ -177,7 +179,8 @@ impl Storm {
             let op = kubetally::watch::Op::Modified;
             answer.push((2 * WAY, Input::Object { op, resource_version: 8 }));
         }
-        answer.push((3 * WAY, end));
+        let lives = if matches!(self, Self::Brief) { Duration::from_secs(1) } else { WAY };
+        answer.push((2 * WAY + lives, end));
         answer
     }
 }
@@ -189,6 +192,7 @@ impl Storm {
 #[case::closed_at_once(Storm::Close, [7, 2], [8, 2])]
 #[case::empty(Storm::Empty, [4, 2], [7, 3])]
 #[case::one_object_each(Storm::OneEach, [7, 2], [9, 2])]
+#[case::closed_after_a_second(Storm::Brief, [12, 10], [14, 11])]
 #[case::expired(Storm::Expire, [7, 2], [15, 4])]
 #[case::garbage(Storm::Garbage, [7, 2], [15, 4])]
 #[case::unauthorized(Storm::Refuse(FailureKind::Unauthorized), [7, 2], [8, 2])]

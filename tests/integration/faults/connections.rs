@@ -1,14 +1,15 @@
 //! Connections that are refused, told to go away, or of another protocol.
 
 use kubetally::sim::{
-    Options,
+    Options, Seen,
+    auth::Right,
     fault::{Fault, Gate, Rule},
 };
 use rstest::rstest;
 use serde_json::json;
 
 use super::{PODS, WARNINGS, ends, later, over_http1, proxy::Proxy, soon, until_true, versions};
-use crate::rig::{Cluster, Scrape, Watching, event, pod};
+use crate::rig::{Cluster, Scrape, USER, Watching, event, pod};
 
 /// A kubeconfig that leads through a proxy.
 async fn through(cluster: &Cluster, proxy: &Proxy) -> Watching {
@@ -113,21 +114,27 @@ async fn fault_37_a_server_without_http2_is_watched(#[case] alpn: Vec<&'static s
 async fn fault_38_a_server_that_takes_one_stream_a_connection_is_watched() {
     let options = Options { streams: 1, streaming_lists: false, ..Options::default() };
     let cluster = Cluster::start(options).await;
+    cluster.sim.grant(USER, ["pods", "events", "nodes"].map(|of| Right::to_watch("", of)).into());
     for at in 0..20 {
         cluster.sim.put("pods", pod("shop", &format!("pod-{at}"), "Running"));
     }
     let settings = [
         ("watch.page_size", "5"),
-        ("watch.resources", "pods,events,namespaces"),
+        ("watch.resources", "pods,events,nodes"),
         ("watch.namespaces", "shop,other"),
+        ("probe.interval", "1s"),
     ];
-    let daemon = cluster.watch(&settings[..1]).await;
+    let daemon = cluster.watch(&settings).await;
     daemon.until_ready().await;
+    let probed = "kubetally_api_probe_duration_seconds_count{endpoint=\"default\",probe=\"list\"";
+    daemon.until("a round of probes", |scrape| scrape.sum(probed) >= 2.0).await;
     let scrape = daemon.scrape().await;
     assert!(scrape.is(PODS, 20.0), "{scrape:?}");
     assert_eq!(scrape.sum("kubetally_api_transport_errors_total"), 0.0, "{scrape:?}");
     let all = cluster.sim.requests();
-    let watches: Vec<_> = all.iter().filter(|seen| seen.verb == "watch").collect();
+    let is_watch = |seen: &&Seen| seen.verb == "watch" && seen.query.contains("resourceVersion=");
+    let watches: Vec<_> = all.iter().filter(is_watch).collect();
+    assert_eq!(watches.len(), 5, "two of pods, two of events, one of nodes");
     let connections: std::collections::BTreeSet<_> =
         watches.iter().map(|seen| seen.connection).collect();
     assert_eq!(connections.len(), watches.len(), "a connection for each");

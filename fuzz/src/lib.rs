@@ -40,7 +40,7 @@ fn fill(store: &mut dyn Holder, encoding: Encoding, stream: &[u8]) {
                 let _ = store.list(0, event, now);
             }
             Ok(Notification::Object(op)) => {
-                let _ = store.apply(op, event, now);
+                let _ = store.apply(op, 0, event, now);
             }
             Ok(Notification::Bookmark { .. }) => {
                 store.end_list(0, now);

@@ -61,6 +61,7 @@ impl Assets {
 pub struct Cluster {
     assets: Assets,
     etcd: Process,
+    etcd_args: Vec<String>,
     etcd_port: u16,
     authority: Authority,
     /// What signs tokens of service accounts.
@@ -108,20 +109,62 @@ impl Cluster {
         let [etcd_port, peer_port] = free_ports();
         let (client, peer) =
             (format!("http://127.0.0.1:{etcd_port}"), format!("http://127.0.0.1:{peer_port}"));
-        let etcd = Process::start(
-            Command::new(assets.program("etcd"))
-                .arg("--data-dir")
-                .arg(dir.path().join("etcd"))
-                .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
-                .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-                .args(["--initial-cluster", &format!("default={peer}")])
-                .args(["--unsafe-no-fsync", "--log-level", "warn"])
-                .args(["--quota-backend-bytes", "8589934592"]),
-        );
+        let etcd_args = [
+            "--data-dir",
+            &dir.path().join("etcd").display().to_string(),
+            "--listen-client-urls",
+            &client,
+            "--advertise-client-urls",
+            &client,
+            "--listen-peer-urls",
+            &peer,
+            "--initial-advertise-peer-urls",
+            &peer,
+            "--initial-cluster",
+            &format!("default={peer}"),
+            "--unsafe-no-fsync",
+            "--log-level",
+            "warn",
+            "--quota-backend-bytes",
+            "8589934592",
+        ];
+        let etcd_args = etcd_args.map(str::to_owned).to_vec();
+        let etcd = Process::start(Command::new(assets.program("etcd")).args(&etcd_args));
         let admin = authority.client("admin", &["system:masters"]).expect("a certificate");
-        let up = async || crate::api::plain(etcd_port, "/v3/maintenance/status", &json!({})).await;
+        let assets = assets.clone();
+        let cluster = Self { assets, etcd, etcd_args, etcd_port, authority, accounts, admin, dir };
+        cluster.until_etcd().await;
+        cluster
+    }
+
+    async fn until_etcd(&self) {
+        let status = "/v3/maintenance/status";
+        let up = async || crate::api::plain(self.etcd_port, status, &json!({})).await;
         eventually("etcd", up).await;
-        Self { assets: assets.clone(), etcd, etcd_port, authority, accounts, admin, dir }
+    }
+
+    /// Keeps a copy of what etcd holds.
+    pub async fn back_up(&mut self) {
+        self.with_etcd_stopped("etcd", "backup").await;
+    }
+
+    /// Puts the copy back: resourceVersions go back with it.
+    pub async fn restore(&mut self) {
+        self.with_etcd_stopped("backup", "etcd").await;
+    }
+
+    /// Copies one folder over another while etcd is stopped.
+    async fn with_etcd_stopped(&mut self, from: &str, to: &str) {
+        self.etcd.stop("TERM").await;
+        let [from, to] = [from, to].map(|name| self.dir.path().join(name));
+        if to.exists() {
+            std::fs::remove_dir_all(&to).expect("it can be removed");
+        }
+        let copied = Command::new("cp").arg("-a").args([&from, &to]).status();
+        assert!(copied.expect("cp").success(), "{} was not copied", from.display());
+        let program = self.assets.program("etcd");
+        self.etcd = Process::start(Command::new(program).args(&self.etcd_args));
+        self.until_etcd().await;
     }
 
     /// Starts an API server with these flags beside its own, and waits until it is ready.

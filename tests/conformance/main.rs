@@ -25,6 +25,7 @@ mod faults;
 mod http;
 mod kinds;
 mod objects;
+mod outages;
 mod probes;
 #[path = "../support/process.rs"]
 mod process;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         probes::TESTS,
         audit::TESTS,
         failures::TESTS,
+        outages::TESTS,
     ];
     let trials: Vec<_> = match Assets::find() {
         Some(Ok(assets)) => {

@@ -1,0 +1,176 @@
+//! Outages of a real API server and of its etcd, while objects change: the state is right
+//! afterwards, requests were few, and Kubetally was alive all the time.
+
+use std::{env, path::PathBuf};
+
+use serde_json::json;
+
+use crate::{
+    api::{Api, Call},
+    cluster::{ApiServer, Cluster, User},
+    daemon::{Kubetally, Scrape},
+    eventually::eventually,
+    objects::{event, events, phase, pod, pods},
+    recount::Recount,
+    suite::{Suite, kubetally, namespace, tests},
+};
+
+tests![
+    killed_again_and_again_while_objects_change,
+    etcd_restored_from_a_backup,
+    servers_of_other_flags,
+];
+
+/// How many rounds an outage has; more make it last for minutes.
+const ROUNDS: &str = "KUBETALLY_OUTAGE_ROUNDS";
+/// Requests about pods that a round may cost: the tries of one backoff, a list and a watch.
+const A_ROUND: f64 = 8.0;
+/// Whom no exemption of the system's masters lets past priority and fairness.
+const WATCHER: &str = "watcher";
+
+fn rounds() -> usize {
+    env::var(ROUNDS).map_or(2, |rounds| rounds.parse().expect("a number of rounds"))
+}
+
+/// What a round of changes leaves behind: pods that are made, changed and deleted, and an event.
+async fn change(api: &Api, round: usize) {
+    let path = |n: usize| format!("{}/pod-{round}-{n}", pods("shop"));
+    let made = (0..20).map(|n| pod(&format!("pod-{round}-{n}"), Some("node-1")));
+    api.all(made.map(|pod| Call::create(pods("shop"), pod))).await;
+    let running = |n| Call::patch(format!("{}/status", path(n)), phase("Running", true));
+    api.all((0..10).map(running)).await;
+    api.all((5..15).map(|n| Call::delete(path(n)))).await;
+    let told = event("shop", &format!("event-{round}"), "Warning", "BackOff", 1);
+    api.must(Call::create(events("shop"), told)).await;
+}
+
+/// Somebody who may do everything, and waits for it like everybody.
+async fn watcher(cluster: &Cluster, api: &Api, port: u16) -> PathBuf {
+    let binding = json!({
+        "metadata": {"name": WATCHER},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": WATCHER}],
+    });
+    let path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
+    let answer = api.send(&Call::create(path, binding)).await.expect("an answer");
+    assert!([201, 409].contains(&answer.status), "{answer:?}");
+    let user = cluster.user(WATCHER, &["watchers"]);
+    cluster.kubeconfig(&format!("{WATCHER}-{port}.kubeconfig"), port, &User::Certificate(&user))
+}
+
+async fn alive(kubetally: &Kubetally) {
+    let (status, text) = kubetally.get("/livez").await.expect("an answer");
+    assert_eq!(status, 200, "{text}; its log:\n{}", kubetally.log());
+}
+
+/// Waits until what it shows is what a list shows; it is alive all the while.
+async fn exact(api: &Api, kubetally: &mut Kubetally) {
+    eventually("the exact state", async || {
+        alive(kubetally).await;
+        kubetally.until("a scrape", |_| Ok(())).await;
+        let shown = kubetally.scrape().await;
+        let equal = Recount::of(api).await.equals(&shown);
+        equal.map_err(|differs| format!("{differs}; its log:\n{}", kubetally.log()))
+    })
+    .await;
+}
+
+/// How many requests about pods it made.
+fn asked(scrape: &Scrape) -> f64 {
+    let family = scrape.family("kubetally_api_requests_total");
+    let pods = family.filter(|(labels, _)| labels.contains("resource=\"pods\""));
+    pods.map(|(_, n)| n).sum()
+}
+
+/// How often a probe has listed.
+fn listed(scrape: &Scrape) -> f64 {
+    let probes = scrape.family("kubetally_api_probe_duration_seconds_count");
+    probes.filter(|(labels, _)| labels.contains("probe=\"list\"")).map(|(_, n)| n).sum()
+}
+
+/// An API server is killed while another one, which is not watched, takes changes, and etcd forgets
+/// how it came to them.
+async fn killed_again_and_again_while_objects_change(suite: &Suite) {
+    let cluster = Cluster::start(&suite.assets).await;
+    let (mut server, other) = (cluster.api_server(&[]).await, cluster.api_server(&[]).await);
+    let api = other.admin();
+    namespace(&api, "shop").await;
+    let kubeconfig = watcher(&cluster, &api, server.port).await;
+    let mut kubetally = kubetally(&kubeconfig, &["--probe-interval", "0s"]).await;
+    kubetally.until_ready().await;
+    let before = asked(&kubetally.scrape().await);
+    for round in 0..rounds() {
+        server.kill();
+        change(&api, round).await;
+        cluster.compact().await;
+        alive(&kubetally).await;
+        server.restart().await;
+        exact(&api, &mut kubetally).await;
+    }
+    let made = asked(&kubetally.scrape().await) - before;
+    assert!(made <= A_ROUND * rounds() as f64, "{made} requests; its log:\n{}", kubetally.log());
+    kubetally.stop().await;
+}
+
+async fn etcd_restored_from_a_backup(suite: &Suite) {
+    let mut cluster = Cluster::start(&suite.assets).await;
+    let mut server = cluster.api_server(&[]).await;
+    namespace(&server.admin(), "shop").await;
+    change(&server.admin(), 0).await;
+    let kubeconfig = watcher(&cluster, &server.admin(), server.port).await;
+    server.kill();
+    cluster.back_up().await;
+    server.restart().await;
+    let mut kubetally = kubetally(&kubeconfig, &["--probe-interval", "1s"]).await;
+    // Well beyond what a server writes as it starts.
+    for round in 1..6 {
+        change(&server.admin(), round).await;
+    }
+    exact(&server.admin(), &mut kubetally).await;
+    // What a probe lists is compared with what the one before it has listed.
+    let before = listed(&kubetally.scrape().await);
+    let again = |scrape: &Scrape| {
+        if listed(scrape) > before { Ok(()) } else { Err("no list by a probe".into()) }
+    };
+    kubetally.until("a probe that has seen all this", again).await;
+    server.kill();
+    cluster.restore().await;
+    server.restart().await;
+    exact(&server.admin(), &mut kubetally).await;
+    let relists = "kubetally_watch_relists_total{resource=\"pods\",cause=\"rewound\"}";
+    kubetally.until_values("that versions went back", &[(relists, 1.0)]).await;
+    kubetally.stop().await;
+}
+
+/// Servers without streaming lists, without HTTP/2, that send clients away, that take few requests:
+/// side by side on one etcd, which forgets all the time.
+async fn servers_of_other_flags(suite: &Suite) {
+    const FLAGS: [&[&str]; 4] = [
+        &["--feature-gates=WatchList=false"],
+        &["--disable-http2-serving"],
+        &["--goaway-chance=0.02"],
+        &["--max-requests-inflight=1", "--max-mutating-requests-inflight=1"],
+    ];
+    let cluster = Cluster::start(&suite.assets).await;
+    let changed = cluster.api_server(&[]).await;
+    let api = changed.admin();
+    namespace(&api, "shop").await;
+    let mut watched: Vec<(&[&str], ApiServer, Kubetally)> = Vec::new();
+    for flags in FLAGS {
+        let server = cluster.api_server(flags).await;
+        let kubeconfig = watcher(&cluster, &api, server.port).await;
+        watched.push((flags, server, kubetally(&kubeconfig, &["--probe-interval", "0s"]).await));
+    }
+    for round in 0..rounds() {
+        change(&api, round).await;
+        cluster.compact().await;
+        for (_, _, kubetally) in &mut watched {
+            exact(&api, kubetally).await;
+        }
+    }
+    for (flags, _server, kubetally) in watched {
+        let made = asked(&kubetally.scrape().await);
+        assert!(made <= A_ROUND, "{flags:?}: {made} requests; its log:\n{}", kubetally.log());
+        kubetally.stop().await;
+    }
+}

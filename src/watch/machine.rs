@@ -163,10 +163,11 @@ impl Machine {
         self.synced && !self.gone
     }
 
-    /// The resourceVersion up to which everything has arrived.
+    /// The resourceVersion up to which everything has arrived: versions come in order, and of the
+    /// newest there may be more, as etcd gives one to all that is written at once.
     #[must_use]
     pub const fn passed(&self) -> u64 {
-        self.version
+        self.latest.saturating_sub(1)
     }
 
     /// Whether a live watch is open.

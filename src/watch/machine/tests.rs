@@ -497,3 +497,14 @@ fn machines_that_end_together_do_not_return_together() {
         .collect();
     assert!(waits.len() > 15, "{waits:?}");
 }
+
+#[test]
+fn of_the_newest_version_more_may_come() {
+    let mut rig = Rig::watching(true);
+    assert_eq!(rig.machine.passed(), 99);
+    for (input, passed) in [(object(105), 104), (object(105), 104), (deleted(107), 106)] {
+        assert_eq!(rig.step(input).machine.passed(), passed);
+    }
+    rig.step(Input::Bookmark { resource_version: 120, initial_events_end: false });
+    assert_eq!(rig.machine.passed(), 119);
+}

@@ -63,7 +63,7 @@ fuzz: $(FUZZ) ## Fuzz each target for a minute, or for FUZZ_SECONDS, from what w
 	  case $$target in json) seeds=watch ;; *) seeds=$$target ;; esac; \
 	  mkdir -p fuzz/corpus/$$target; \
 	  $(FUZZ) run -s none $$target fuzz/corpus/$$target \
-	    $$(ls -d tests/data/wire/$$seeds 2>/dev/null) -- \
+	    $$(ls -d tests/data/wire/$$seeds tests/data/fuzz/$$target 2>/dev/null) -- \
 	    -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -rss_limit_mb=2048 -timeout=10 || exit 1; \
 	done
 

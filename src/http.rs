@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::{GracefulShutdown, Watcher},
+    server::graceful::{GracefulConnection, GracefulShutdown},
 };
 use page::Pages;
 use scrape::Scrapes;
@@ -98,9 +98,14 @@ pub async fn serve<S: Serve>(
             () = &mut shutdown => break,
         };
         let limits = *limits.borrow();
-        let connection = converse(stream, Arc::clone(&served), limits, graceful.watcher());
+        let (served, watcher) = (Arc::clone(&served), graceful.watcher());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let ended: Result<(), Box<dyn Error + Send + Sync>> = async {
+                let stream = served.open(stream).await?;
+                Ok(watcher.watch(converse(stream, served, limits)).await?)
+            }
+            .await;
+            if let Err(error) = ended {
                 tracing::debug!(%error, "a client's connection ended");
             }
             drop(place);
@@ -113,24 +118,21 @@ pub async fn serve<S: Serve>(
     }
 }
 
-/// One connection, request by request.
-async fn converse<S: Serve>(
-    stream: TcpStream,
+/// One connection, request by request, until it ends; it may be asked to end sooner.
+pub fn converse<S: Serve>(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     served: Arc<S>,
     limits: Limits,
-    watcher: Watcher,
-) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let stream = Paced::new(served.open(stream).await?, limits.write_timeout);
+) -> impl GracefulConnection<Error = hyper::Error> {
     let service = service_fn(move |request| {
         let served = Arc::clone(&served);
         async move { Ok::<_, Infallible>(served.answer(request).await) }
     });
-    let connection = http1::Builder::new()
+    http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    Ok(watcher.watch(connection).await?)
+        .serve_connection(TokioIo::new(Paced::new(stream, limits.write_timeout)), service)
 }
 
 /// Takes the next connection as soon as there is a place for it.

@@ -2,33 +2,7 @@
 
 #![no_main]
 
-use kubetally::{
-    audit::{batch::Batch, tally::Tally},
-    exposition::{Collect, Exposition, Format},
-};
-use kubetally_fuzz::{CAPS, assert_sound};
+use kubetally_fuzz::audit;
 use libfuzzer_sys::fuzz_target;
 
-/// What is shown after a body in chunks, and whether it was a batch.
-fn shown(body: &[u8], chunk: usize) -> (Vec<u8>, bool) {
-    let (mut batch, mut tally, mut whole) = (Batch::default(), Tally::new(&CAPS), true);
-    for chunk in body.chunks(chunk) {
-        batch.push(chunk);
-        while whole {
-            match batch.next_event() {
-                Ok(Some(event)) => tally.take(&event),
-                Ok(None) => break,
-                Err(_) => whole = false,
-            }
-        }
-    }
-    let mut out = Exposition::new(Format::Text, &[]);
-    tally.collect(&mut out);
-    (out.finish().to_vec(), whole && batch.finish().is_ok())
-}
-
-fuzz_target!(|body: &[u8]| {
-    let whole = shown(body, body.len().max(1));
-    assert_sound(&whole.0);
-    assert_eq!(shown(body, 3), whole, "a cut makes a difference");
-});
+fuzz_target!(|bytes: &[u8]| audit::run(bytes));

@@ -1,8 +1,8 @@
-//! Whatever lines come, stores hold on and show sound text.
+//! Whatever events come, stores hold on and show sound text.
 
 #![no_main]
 
-use kubetally::wire::Encoding;
+use kubetally_fuzz::watch;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|stream: &[u8]| kubetally_fuzz::watch(Encoding::Json, stream));
+fuzz_target!(|bytes: &[u8]| watch::run(bytes));

@@ -2,10 +2,7 @@
 
 #![no_main]
 
-use kubetally::api::kubeconfig::is_valid;
+use kubetally_fuzz::kubeconfig;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
-    let valid = is_valid(bytes);
-    assert_eq!(valid, is_valid(bytes), "read twice, another answer");
-});
+fuzz_target!(|bytes: &[u8]| kubeconfig::run(bytes));

@@ -1,56 +1,39 @@
-//! What the targets share: whatever events come, stores hold on and show sound text.
+//! What is fuzzed, apart from the fuzzer: `cargo test` puts what was found through it again.
 
 use std::collections::HashSet;
 
-use kubetally::{
-    config::settings::Caps,
-    exposition::{Collect, Exposition, Format},
-    kinds,
-    store::{Holder, Shown},
-    wire::{
-        Encoding, Notification,
-        stream::{Events, notification},
-    },
-};
+use kubetally::config::settings::Caps;
+
+pub mod audit;
+pub mod configuration;
+pub mod frames;
+pub mod kubeconfig;
+pub mod list;
+pub mod protobuf;
+pub mod requests;
+pub mod status;
+pub mod token;
+pub mod watch;
 
 /// Caps so low that they are reached.
 pub const CAPS: Caps = Caps { namespaces: 2, reasons: 2, nodes: 2 };
-const LIMIT: usize = 1 << 20;
 
-/// Gives each kind's store the events of a watch.
-pub fn watch(encoding: Encoding, stream: &[u8]) {
-    for resource in kinds::TABLE {
-        let store = (resource.store)(&resource.name, &[], &CAPS);
-        fill(&mut *store.lock().expect("nobody panicked"), encoding, stream);
-        let mut out = Exposition::new(Format::Text, &[]);
-        Shown(store).collect(&mut out);
-        assert_sound(&out.finish());
-    }
-}
+/// Takes one input; what is wrong panics.
+pub type Target = fn(&[u8]);
 
-fn fill(store: &mut dyn Holder, encoding: Encoding, stream: &[u8]) {
-    let mut events = Events::new(encoding, LIMIT);
-    let (mut listing, mut now) = (true, 0);
-    store.begin_list(0);
-    events.push(stream);
-    while let Ok(Some(event)) = events.next_event() {
-        now += 1_000_000;
-        match notification(event) {
-            Ok(Notification::Object(_)) if listing => {
-                let _ = store.list(0, event, now);
-            }
-            Ok(Notification::Object(op)) => {
-                let _ = store.apply(op, 0, event, now);
-            }
-            Ok(Notification::Bookmark { .. }) => {
-                store.end_list(0, now);
-                listing = false;
-            }
-            Ok(Notification::Error(_)) | Err(_) => {}
-        }
-    }
-    store.end_list(0, now);
-}
+/// Each target by its name.
+pub const TARGETS: [(&str, Target); 10] = [
+    ("audit", audit::run),
+    ("configuration", configuration::run),
+    ("frames", frames::run),
+    ("json", watch::run),
+    ("kubeconfig", kubeconfig::run),
+    ("list", list::run),
+    ("protobuf", protobuf::run),
+    ("requests", requests::run),
+    ("status", status::run),
+    ("token", token::run),
+];
 
 /// Whether a text is one of samples, each of which stands there once.
 pub fn assert_sound(text: &[u8]) {

@@ -23,6 +23,8 @@ mod eventually;
 mod faults;
 #[path = "../support/http.rs"]
 mod fetch;
+/// What is fuzzed, by the inputs that are kept.
+mod fuzz;
 #[path = "../support/get.rs"]
 mod get;
 /// A whole scrape.

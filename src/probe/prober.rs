@@ -1,6 +1,6 @@
 //! Does what the plan says at one API server.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout};
 
@@ -59,8 +59,8 @@ pub struct Prober {
     parts: Parts,
     /// The kept connection, and the generation of certificates that it was made with.
     kept: Option<(Connection, u64)>,
-    /// What was listed last, and the state that its list was of.
-    listed: Option<(String, u64)>,
+    /// Of what was listed, the state that its last list was of; not more than can be watched.
+    listed: BTreeMap<String, u64>,
     random: fastrand::Rng,
     epoch: Instant,
     trouble: Trouble,
@@ -73,7 +73,7 @@ impl Prober {
         parts.telemetry.probing(&parts.client.endpoint.name);
         let random = fastrand::Rng::with_seed(parts.seed);
         let (epoch, trouble) = (Instant::now(), Trouble::default());
-        Self { parts, kept: None, listed: None, random, epoch, trouble }
+        Self { parts, kept: None, listed: BTreeMap::new(), random, epoch, trouble }
     }
 
     /// Probes until `shutdown`.
@@ -191,14 +191,12 @@ impl Prober {
     /// the name is known may be of another server behind this one.
     fn compare(&mut self, ask: &Ask, version: u64) {
         let what = &ask.path_and_query;
-        let before = self.listed.replace((what.clone(), version));
-        let Some((listed, before)) = before else { return };
+        let Some(before) = self.listed.insert(what.clone(), version) else { return };
         let Parts { candidates, notices, .. } = &self.parts;
         let named_only = |Candidate { target, .. }: &Candidate| {
             target.resource.discovered && target.resource.name == ask.about
         };
         if let Some(notices) = notices
-            && listed == *what
             && version < before
             && !candidates.iter().any(named_only)
         {
@@ -209,6 +207,8 @@ impl Prober {
                  listed again"
             );
             notices.rewind();
+            // What the others were before is no more.
+            self.listed = BTreeMap::from([(what.clone(), version)]);
         }
     }
 

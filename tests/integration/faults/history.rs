@@ -324,6 +324,37 @@ async fn fault_30_versions_that_went_back_are_noticed_by_a_probe(#[case] options
     daemon.until("1 + 1 more", |scrape| scrape.is(WARNINGS, 6.0)).await;
 }
 
+/// A server that has just begun does not know all rights at once: a probe lists something else then.
+#[tokio::test]
+async fn fault_30_versions_that_went_back_are_noticed_though_a_probe_is_refused_at_first() {
+    let cluster = populated(Options::default(), &["a"], &["e"]).await;
+    let daemon = cluster.watch(&[("probe.interval", "1s")]).await;
+    daemon.until_ready().await;
+    let backup = cluster.sim.revision();
+    for name in ["b", "c", "d"] {
+        cluster.sim.put("pods", pod("shop", name, "Pending"));
+    }
+    until_true(&cluster, &daemon).await;
+    let more = async |what, path| {
+        let before = cluster.requests("list", path);
+        eventually(what, async || match cluster.requests("list", path) {
+            now if now > before + 1 => Ok(()),
+            now => Err(format!("{now} lists")),
+        })
+        .await;
+    };
+    more("a list of the newest pods", "/pods").await;
+    cluster.sim.grant(USER, vec![Right::to_watch("", "events")]);
+    cluster.sim.restore(backup).expect("remembered");
+    cluster.sim.cut();
+    more("lists of events", "/events").await;
+    let rights = ["pods", "events"].map(|plural| Right::to_watch("", plural));
+    cluster.sim.grant(USER, rights.to_vec());
+    let noticed = |scrape: &Scrape| scrape.is(&relists("pods", "rewound"), 1.0);
+    soon(&daemon, "pods to be listed again", noticed).await;
+    until_true(&cluster, &daemon).await;
+}
+
 #[tokio::test]
 async fn fault_47_a_custom_resource_counts_as_long_as_it_is_there() {
     const SHOWN: &str =

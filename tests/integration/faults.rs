@@ -154,3 +154,9 @@ async fn until_true(cluster: &Cluster, daemon: &Watching, warnings: f64) -> Scra
 fn line(kind: &str, object: &Value) -> Bytes {
     format!("{}\n", json!({"type": kind, "object": object})).into()
 }
+
+/// Has an event come on its watch, so that the watch has something to go on from.
+async fn with_an_event(cluster: &Cluster, daemon: &Watching) {
+    cluster.sim.put("events", event("shop", "e", 1));
+    daemon.until("an event", |scrape| scrape.is(WARNINGS, 1.0)).await;
+}

@@ -12,7 +12,7 @@ use rstest::rstest;
 use serde_json::json;
 use tokio::{io::AsyncReadExt, net::TcpListener, sync::Mutex};
 
-use super::{PODS, WARNINGS, ends, over_http1, proxy::Proxy, soon, until_true};
+use super::{PODS, WARNINGS, ends, over_http1, proxy::Proxy, soon, until_true, with_an_event};
 use crate::{
     eventually::eventually,
     rig::{Cluster, Scrape, Watching, event, pod},
@@ -25,9 +25,7 @@ async fn watching(options: Options) -> (Cluster, Watching) {
     cluster.sim.put("pods", pod("shop", "a", "Running"));
     let daemon = cluster.watch(&[]).await;
     daemon.until_ready().await;
-    // So that the watch of events has something to go on from.
-    cluster.sim.put("events", event("shop", "e", 1));
-    daemon.until("an event", |scrape| scrape.is(WARNINGS, 1.0)).await;
+    with_an_event(&cluster, &daemon).await;
     (cluster, daemon)
 }
 
@@ -232,8 +230,7 @@ async fn fault_45_a_client_certificate_that_rotates_renews_all_connections(
     let user = json!({"client-certificate": "client.crt", "client-key": "client.key"});
     let daemon = Watching::start(cluster.endpoint_by(&cluster.kubeconfig(&user)), &[]).await;
     daemon.until_ready().await;
-    cluster.sim.put("events", event("shop", "e", 1));
-    daemon.until("an event", |scrape| scrape.is(WARNINGS, 1.0)).await;
+    with_an_event(&cluster, &daemon).await;
     let before = cluster.sim.connections();
     write("after");
     let renewed = |scrape: &Scrape| {

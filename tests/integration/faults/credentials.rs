@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::symlink};
 use kubetally::sim::{Options, auth::Right, objects};
 use rstest::rstest;
 
-use super::{PODS, WARNINGS, ends, later, over_http1, soon, until_true};
+use super::{PODS, WARNINGS, ends, later, over_http1, soon, until_true, with_an_event};
 use crate::{
     eventually::eventually,
     rig::{Cluster, Scrape, USER, Watching, event, pod},
@@ -32,9 +32,7 @@ async fn watching(options: Options) -> (Cluster, Watching) {
     cluster.sim.put("pods", pod("shop", "a", "Running"));
     let daemon = cluster.watch(&[]).await;
     daemon.until_ready().await;
-    // So that the watch of events has something to go on from.
-    cluster.sim.put("events", event("shop", "e", 1));
-    daemon.until("an event", |scrape| scrape.is(WARNINGS, 1.0)).await;
+    with_an_event(&cluster, &daemon).await;
     (cluster, daemon)
 }
 

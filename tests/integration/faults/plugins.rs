@@ -4,7 +4,7 @@ use kubetally::sim::Options;
 use rstest::rstest;
 use serde_json::json;
 
-use super::{PODS, WARNINGS, later, until_true};
+use super::{PODS, WARNINGS, later, until_true, with_an_event};
 use crate::{
     eventually::eventually,
     rig::{Cluster, Scrape, Watching, event, pod},
@@ -45,8 +45,7 @@ async fn fault_46_a_plugin_that_goes_bad_is_told_and_nothing_else_stalls(
     }});
     let daemon = Watching::start(cluster.endpoint_by(&cluster.kubeconfig(&user)), &[]).await;
     daemon.until_ready().await;
-    cluster.sim.put("events", event("shop", "e", 1));
-    daemon.until("an event", |scrape| scrape.is(WARNINGS, 1.0)).await;
+    with_an_event(&cluster, &daemon).await;
     match script {
         "expired" => write(&cluster, &gives("made-up", "2020-01-01T00:00:00Z")),
         script => write(&cluster, script),

@@ -92,6 +92,8 @@ pub const ASKED: &[&str] = &[
     "selfsubjectreviews",
     "selfsubjectaccessreviews",
     "selfsubjectrulesreviews",
+    "tokenreviews",
+    "subjectaccessreviews",
     "leases",
     "livez",
     "readyz",
@@ -179,6 +181,8 @@ label! {
         Client = "client",
         /// The audit receiver's.
         Audit = "audit",
+        /// That of what is scraped.
+        Listener = "listener",
     }
 }
 

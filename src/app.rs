@@ -163,6 +163,7 @@ impl Daemon {
     pub async fn start(settings: &Settings, endpoint: Endpoint) -> Result<Self, Exit> {
         let shard = shard(settings)?;
         let (listener, address) = listen(settings.http.listen).await?;
+        let gate = serving::gate(settings)?;
         let receiving = audit::Receiving::start(settings).await?;
         let resources: Vec<_> =
             settings.watch.resources.iter().map(|watched| &*watched.resource.name).collect();
@@ -203,7 +204,7 @@ impl Daemon {
         daemon.probe(settings, &candidates, &notices)?;
         daemon.fly(settings.canary.clone());
         collectors.extend(receiving.map(|receiving| daemon.receive(receiving)));
-        daemon.serve(listener, collectors, settings.http.page);
+        daemon.serve(listener, collectors, &settings.http, gate)?;
         Ok(daemon)
     }
 

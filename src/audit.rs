@@ -10,11 +10,10 @@
 
 pub mod batch;
 pub mod event;
-pub mod gate;
 pub mod receiver;
 pub mod tally;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use crate::label::label;
 

@@ -273,6 +273,15 @@ pub struct Flags {
     /// Whether / is a page about all of it, for people: true or false [default: true]
     #[arg(help_heading = "Serving", long, value_name = "BOOL")]
     pub page: Option<String>,
+    /// The certificate chain by which it is HTTPS, PEM [default: plain HTTP]
+    #[arg(help_heading = "Serving", long, value_name = "FILE")]
+    pub certificate: Option<String>,
+    /// The key of that certificate, PEM
+    #[arg(help_heading = "Serving", long, value_name = "FILE")]
+    pub key: Option<String>,
+    /// Who may read it: none asks nobody, cluster asks the API server [default: none]
+    #[arg(help_heading = "Serving", long, value_name = "WHOM")]
+    pub authorization: Option<String>,
     /// auto, text or json [default: auto: text on a terminal]
     #[arg(help_heading = "Logs", long, value_name = "FORMAT")]
     pub log_format: Option<String>,
@@ -330,6 +339,9 @@ impl Flags {
             ("http.max_connections", &self.max_connections),
             ("http.write_timeout", &self.write_timeout),
             ("http.page", &self.page),
+            ("http.certificate", &self.certificate),
+            ("http.key", &self.key),
+            ("http.authorization", &self.authorization),
             ("cluster.kubeconfig", &self.kubeconfig),
             ("cluster.context", &self.context),
             ("cluster.require", &require),

@@ -3,6 +3,7 @@
 
 pub mod detail;
 pub mod keys;
+pub mod listeners;
 pub mod probe;
 pub mod raw;
 pub mod settings;

@@ -1,5 +1,7 @@
 //! The daemon's own HTTP side: listeners with their limits; /metrics, /livez, /readyz and the page.
 
+pub mod gate;
+pub mod guard;
 pub mod health;
 pub mod page;
 pub mod scrape;
@@ -7,9 +9,11 @@ pub mod scrape;
 use std::{convert::Infallible, error::Error, future::Future, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use gate::Gate;
+use guard::Guard;
 use health::Health;
 use http::{
-    Method, Request, Response, StatusCode,
+    HeaderMap, Method, Request, Response, StatusCode,
     header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS},
 };
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
@@ -30,6 +34,24 @@ use tokio::{
 mod paced;
 
 use paced::Paced;
+
+use crate::{label::label, telemetry::Telemetry};
+
+label! {
+    /// Why somebody was not answered.
+    pub enum Refusal {
+        /// The TLS handshake failed.
+        Handshake = "handshake",
+        /// No token, or one that the API server does not know.
+        Unauthorized = "unauthorized",
+        /// Who shows the token may not get `/metrics`.
+        Forbidden = "forbidden",
+        /// The API server did not say.
+        Unanswered = "unanswered",
+        /// Too many unknown tokens to ask for each.
+        Busy = "busy",
+    }
+}
 
 /// What bounds our clients.
 #[derive(Clone, Copy, Debug)]
@@ -52,14 +74,11 @@ const HEAD: usize = 16 * 1024;
 
 /// What a listener is for.
 pub trait Serve: Send + Sync + 'static {
-    /// What a connection is read from and written to.
-    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    /// What its connections shake hands with; without one they are in plain text.
+    fn gate(&self) -> Option<&Arc<Gate>>;
 
-    /// Makes a connection ready for requests, in a time that is bounded here.
-    ///
-    /// # Errors
-    /// Where it is given up.
-    fn open(&self, stream: TcpStream) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    /// A handshake has failed.
+    fn turned_away(&self, error: &io::Error);
 
     /// Answers a request.
     fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
@@ -73,6 +92,12 @@ pub struct Router {
     pub health: Arc<dyn Health>,
     /// The page, where it is wanted.
     pub page: Option<Arc<Pages>>,
+    /// TLS, where it is wanted.
+    pub gate: Option<Arc<Gate>>,
+    /// Who may read, where not everybody may.
+    pub guard: Option<Guard>,
+    /// Where refusals are counted.
+    pub telemetry: Telemetry,
 }
 
 /// Serves until `shutdown`, then lets what is under way end within the drain time. A change of the
@@ -101,7 +126,7 @@ pub async fn serve<S: Serve>(
         let (served, watcher) = (Arc::clone(&served), graceful.watcher());
         tokio::spawn(async move {
             let ended: Result<(), Box<dyn Error + Send + Sync>> = async {
-                let stream = served.open(stream).await?;
+                let stream = open(stream, served.as_ref()).await?;
                 Ok(watcher.watch(converse(stream, served, limits)).await?)
             }
             .await;
@@ -116,6 +141,18 @@ pub async fn serve<S: Serve>(
     if timeout(drain, graceful.shutdown()).await.is_err() {
         tracing::warn!("some answers were cut off: they took longer than the drain time");
     }
+}
+
+/// What a connection is read from and written to.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Makes a connection ready for requests.
+async fn open(stream: TcpStream, served: &impl Serve) -> io::Result<Box<dyn Stream>> {
+    let Some(gate) = served.gate() else { return Ok(Box::new(stream)) };
+    let shaken = gate.shake(stream).await;
+    Ok(Box::new(shaken.inspect_err(|error| served.turned_away(error))?))
 }
 
 /// One connection, request by request, until it ends; it may be asked to end sooner.
@@ -152,19 +189,22 @@ async fn pause(error: &io::Error) {
 }
 
 impl Serve for Router {
-    type Stream = TcpStream;
+    fn gate(&self) -> Option<&Arc<Gate>> {
+        self.gate.as_ref()
+    }
 
-    async fn open(&self, stream: TcpStream) -> io::Result<TcpStream> {
-        Ok(stream)
+    fn turned_away(&self, error: &io::Error) {
+        tracing::debug!(%error, "a client's handshake failed");
+        self.telemetry.turned_away(Refusal::Handshake);
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        self.route(&request)
+        self.route(&request).await
     }
 }
 
 impl Router {
-    fn route(&self, request: &Request<Incoming>) -> Response<Body> {
+    async fn route(&self, request: &Request<Incoming>) -> Response<Body> {
         let path = request.uri().path();
         let page = self.page.as_ref().filter(|_| Pages::has(path));
         if page.is_none() && !["/metrics", "/livez", "/readyz"].contains(&path) {
@@ -176,11 +216,27 @@ impl Router {
             return response;
         }
         let query = request.uri().query().unwrap_or_default();
-        match (path, page) {
-            (_, Some(page)) => page.answer(path, request.headers()),
-            ("/livez", None) => health::livez(self.health.as_ref()),
-            ("/readyz", None) => health::readyz(self.health.as_ref(), query),
-            (_, None) => self.scrapes.answer(request.headers(), query),
+        if path == "/livez" {
+            return health::livez(self.health.as_ref());
+        }
+        let admitted = self.admit(request.headers()).await;
+        match (path, page, admitted) {
+            ("/readyz", _, admitted) => {
+                health::readyz(self.health.as_ref(), query, admitted.is_ok())
+            }
+            (_, _, Err(refusal)) => {
+                self.telemetry.turned_away(refusal);
+                refusal.response()
+            }
+            (_, Some(page), _) => page.answer(path, request.headers()),
+            (_, None, _) => self.scrapes.answer(request.headers(), query),
+        }
+    }
+
+    async fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        match &self.guard {
+            Some(guard) => guard.admit(headers).await,
+            None => Ok(()),
         }
     }
 }

@@ -10,7 +10,7 @@ pub use manifest::{Account, manifest};
 
 use crate::{
     api::Verb,
-    config::{probe::Canary, settings::Settings},
+    config::{listeners::Authorization, probe::Canary, settings::Settings},
 };
 
 /// What is done with a resource that is watched.
@@ -66,7 +66,25 @@ pub fn needed(settings: &Settings) -> Vec<Permission> {
         }
     }
     needed.extend(settings.canary.iter().flat_map(of_canary));
+    if settings.http.authorization == Authorization::Cluster {
+        needed.extend(REVIEWS.map(of_review));
+    }
     needed
+}
+
+/// What asks who scrapes, and whether they may: the role `system:auth-delegator` has the same.
+const REVIEWS: [(&str, &str); 2] =
+    [("authentication.k8s.io", "tokenreviews"), ("authorization.k8s.io", "subjectaccessreviews")];
+
+fn of_review((group, resource): (&'static str, &'static str)) -> Permission {
+    Permission {
+        verb: Verb::Create,
+        group: group.into(),
+        resource: resource.into(),
+        about: resource.into(),
+        namespace: None,
+        name: None,
+    }
 }
 
 /// Its Lease is patched and watched by its name, and made where there is none: RBAC knows no name

@@ -281,6 +281,12 @@ impl Sim {
         self.shared.accounts().grant_unlisted(user, rights);
     }
 
+    /// Lets a user get these paths that are no resources, such as `/metrics`.
+    pub fn grant_paths(&self, user: &str, paths: &[&str]) {
+        let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+        self.shared.accounts().grant_paths(user, paths);
+    }
+
     // --- bad days ----------------------------------------------------------------------------
 
     /// Adds a fault.

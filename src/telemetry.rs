@@ -21,6 +21,7 @@ use crate::{
         Collect, Exposition,
         catalogue::{self, Metric, Values, code},
     },
+    http::Refusal,
     probe::{Failed, Question, Way},
     rbac,
     watch::{EndCause, Op, RelistCause, SyncMode},
@@ -61,6 +62,7 @@ struct Inner {
     permission_checks: IntCounterVec,
     tls_failures: IntCounterVec,
     ca_reloads: IntCounterVec,
+    turned_away: IntCounterVec,
     scrape_duration: HistogramVec,
     scrape_size: IntGaugeVec,
 }
@@ -136,6 +138,7 @@ impl Telemetry {
             permission_checks: make.counter(&catalogue::PERMISSION_CHECKS_TOTAL)?,
             tls_failures: make.counter(&catalogue::TLS_HANDSHAKE_FAILURES_TOTAL)?,
             ca_reloads: make.counter(&catalogue::CA_RELOADS_TOTAL)?,
+            turned_away: make.counter(&catalogue::HTTP_REFUSALS_TOTAL)?,
             scrape_duration: make.histogram(&catalogue::SCRAPE_DURATION_SECONDS)?,
             scrape_size: make.gauge(&catalogue::SCRAPE_SIZE_BYTES)?,
             registry: make.registry,
@@ -308,6 +311,11 @@ impl Telemetry {
     /// A TLS handshake failed.
     pub fn tls_handshake_failure(&self, reason: TlsFailure) {
         self.0.tls_failures.with_label_values(&[reason.as_str()]).inc();
+    }
+
+    /// A client of our listener was turned away.
+    pub fn turned_away(&self, why: Refusal) {
+        self.0.turned_away.with_label_values(&[why.as_str()]).inc();
     }
 
     /// A scrape of our own metrics was written.

@@ -233,18 +233,18 @@ fn itself() -> Row {
         "Kubetally itself",
         [
             graph("Memory", "Resident memory of each Kubetally.")
-                .size(5, 7)
+                .size(4, 7)
                 .unit("bytes")
                 .query("{{instance}}", "sum by (instance) (process_resident_memory_bytes{@})"),
             graph("CPU", "Share of one processor that each Kubetally uses.")
-                .size(5, 7)
+                .size(4, 7)
                 .unit("percentunit")
                 .query(
                     "{{instance}}",
                     "sum by (instance) (rate(process_cpu_seconds_total{@}[$__rate_interval]))",
                 ),
             graph("Scrapes", "Time to write the daemon's own part of a scrape, p99, and its size.")
-                .size(6, 7)
+                .size(5, 7)
                 .unit("s")
                 .query(
                     "time",
@@ -254,12 +254,22 @@ fn itself() -> Row {
                 .query("size, {{encoding}}", "max by (encoding) (kubetally_scrape_size_bytes{@})")
                 .on_the_right("size, identity", "bytes")
                 .on_the_right("size, gzip", "bytes"),
+            graph(
+                "Turned away",
+                "Clients a minute of Kubetally's own listener that were not answered, by why.",
+            )
+            .size(4, 7)
+            .per_minute()
+            .query(
+                "{{reason}}",
+                "60 * sum by (reason) (rate(kubetally_http_refusals_total{@}[$__rate_interval]))",
+            ),
             table(
                 "Builds",
                 "Version of each Kubetally, and whether its configuration was last read without \
                  error.",
             )
-            .size(8, 7)
+            .size(7, 7)
             .unit("none")
             .query("", "max by (instance, version, revision) (kubetally_build_info{@})")
             .query("", "min by (instance) (kubetally_config_last_reload_successful{@})")

@@ -54,8 +54,15 @@ const KNOWN: [&str; 8] = ["100", "200", "400", "404", "405", "414", "431", "503"
 
 async fn converse_with(bytes: &[u8]) -> Vec<u8> {
     let telemetry = Telemetry::new(&["pods"]).expect("the catalogue is sound");
-    let scrapes = Scrapes::new(vec![Arc::new(telemetry.clone())], telemetry);
-    let router = Arc::new(Router { scrapes, health: Arc::new(Well), page: None });
+    let scrapes = Scrapes::new(vec![Arc::new(telemetry.clone())], telemetry.clone());
+    let router = Arc::new(Router {
+        scrapes,
+        health: Arc::new(Well),
+        page: None,
+        gate: None,
+        guard: None,
+        telemetry,
+    });
     let (ours, theirs) = duplex(PIPE);
     let served = async {
         let _ended_well_or_not = converse(theirs, router, LIMITS).await;

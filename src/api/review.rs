@@ -1,10 +1,11 @@
 //! Reviews: who we are to the API server, which rules hold for us, whether we may do something
-//! (the API groups `authentication.k8s.io` and `authorization.k8s.io`). Whoever has authenticated
-//! may ask these (the role `system:basic-user`).
+//! (the API groups `authentication.k8s.io` and `authorization.k8s.io`), which whoever has
+//! authenticated may ask (the role `system:basic-user`); and of others, whose token one is and
+//! whether they may, which needs rights of its own (the role `system:auth-delegator`).
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -20,6 +21,8 @@ use crate::{access::rules::Rules, rbac::Permission, watch::machine::FailureKind}
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Where SelfSubjectReviews are: since 1.28, and in 1.27 as a beta.
 const IDENTITIES: [&str; 2] = ["authentication.k8s.io/v1", "authentication.k8s.io/v1beta1"];
+/// Where TokenReviews are.
+const TOKENS: &str = IDENTITIES[0];
 /// Where the others are.
 const RIGHTS: &str = "authorization.k8s.io/v1";
 /// What no namespace is called: no RoleBinding is in it, so that its rules are those of
@@ -38,6 +41,25 @@ pub struct Reviews<'a> {
 #[derive(Deserialize)]
 struct Review<T> {
     status: T,
+}
+
+/// `TokenReviewStatus`, as far as it is read.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Authentication {
+    authenticated: bool,
+    user: User,
+}
+
+/// `UserInfo`: whom a token is of, as authorization wants to know it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct User {
+    #[serde(rename(serialize = "user"))]
+    username: String,
+    uid: String,
+    groups: Vec<String>,
+    extra: BTreeMap<String, Vec<String>>,
 }
 
 /// `SelfSubjectReviewStatus`: of all it says, only the name is read.
@@ -118,6 +140,29 @@ impl Reviews<'_> {
         let Decision { allowed, denied, evaluation_error } =
             self.review(RIGHTS, "SelfSubjectAccessReview", Some(spec)).await?;
         Ok((allowed || denied || evaluation_error.is_empty()).then_some(allowed))
+    }
+
+    /// Whose token this is; `None` where the API server does not know it.
+    ///
+    /// # Errors
+    /// Where there is no answer.
+    pub async fn user_of(&mut self, token: &str) -> Result<Option<User>, Trouble> {
+        let spec = Some(json!({"token": token}));
+        let Authentication { authenticated, user } =
+            self.review(TOKENS, "TokenReview", spec).await?;
+        Ok(authenticated.then_some(user))
+    }
+
+    /// Whether a user may get a path that is no resource.
+    ///
+    /// # Errors
+    /// Where there is no answer.
+    pub async fn may_get(&mut self, user: &User, path: &str) -> Result<bool, Trouble> {
+        let mut spec = json!(user);
+        spec["nonResourceAttributes"] = json!({"verb": Verb::Get.as_str(), "path": path});
+        let Decision { allowed, .. } =
+            self.review(RIGHTS, "SubjectAccessReview", Some(spec)).await?;
+        Ok(allowed)
     }
 
     /// The status that answers a review.

@@ -2,15 +2,15 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use tokio::{net::TcpListener, time::interval};
+use tokio::net::TcpListener;
 
-use super::{
-    Daemon,
-    credentials::{RELOAD, Reread},
-    listen,
-};
+use super::{Daemon, listen};
 use crate::{
-    audit::receiver::Receiver, config::settings::Settings, exit::Exit, exposition::Collect, http,
+    audit::receiver::Receiver,
+    config::settings::Settings,
+    exit::Exit,
+    exposition::Collect,
+    http::{self, Serve},
 };
 
 /// A receiver that listens, and is not served yet.
@@ -28,7 +28,7 @@ impl Receiving {
     /// Where a file of the settings is unusable, or the address cannot be listened on.
     pub(super) async fn start(settings: &Settings) -> Result<Option<Self>, Exit> {
         let Some(audit) = &settings.audit else { return Ok(None) };
-        let receiver = Receiver::new(audit, &settings.caps);
+        let receiver = Receiver::new(&audit.files, &settings.caps);
         let receiver = Arc::new(receiver.map_err(Exit::usage)?);
         let (listener, address) = listen(audit.listen).await?;
         Ok(Some(Self { receiver, listener, address }))
@@ -44,22 +44,7 @@ impl Daemon {
         self.spawn("the audit receiver", |stopping| {
             http::serve(listener, served, limits, stopping.wait())
         });
-        let reread = Arc::clone(&receiver);
-        self.spawn("the reader of the audit receiver's files", |stopping| async move {
-            tokio::select! {
-                () = reload(&reread) => {}
-                () = stopping.wait() => {}
-            }
-        });
+        self.keep_gate("the audit receiver's certificate, key, tokens or CA", receiver.gate());
         receiver
-    }
-}
-
-async fn reload(receiver: &Receiver) {
-    let mut told = Reread::new("the audit receiver's certificate, key, tokens or CA");
-    let mut files = interval(RELOAD);
-    loop {
-        files.tick().await;
-        told.tell(receiver.reload());
     }
 }

@@ -1,20 +1,22 @@
 //! Credentials whose files are replaced while the daemon runs.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
     time::{Instant, interval},
 };
 
+use super::Daemon;
 use crate::{
     api::{ReloadResult, ReloadTrigger, client::Client, endpoint::Endpoint, tls::Tls},
+    http::gate::Gate,
     telemetry::Telemetry,
     watch::{notice::Notices, trouble::Trouble},
 };
 
 /// How often credentials' files are read again.
-pub(super) const RELOAD: Duration = Duration::from_secs(5);
+const RELOAD: Duration = Duration::from_secs(5);
 /// How often an unverified server is warned of.
 const INSECURE: Duration = Duration::from_secs(60);
 
@@ -57,22 +59,41 @@ pub async fn reload(
     }
 }
 
+impl Daemon {
+    /// Reads the files of a gate, if there is one, again and again.
+    pub(super) fn keep_gate(&mut self, what: &'static str, gate: Option<&Arc<Gate>>) {
+        let Some(gate) = gate.map(Arc::clone) else { return };
+        self.spawn("the reader of a listener's files", |stopping| async move {
+            tokio::select! {
+                () = reread(what, &gate) => {}
+                () = stopping.wait() => {}
+            }
+        });
+    }
+}
+
+async fn reread(what: &'static str, gate: &Gate) {
+    let mut told = Reread::new(what);
+    let mut files = interval(RELOAD);
+    loop {
+        files.tick().await;
+        told.tell(gate.reload());
+    }
+}
+
 /// What to log of a file that is read again and again.
-pub(super) struct Reread {
+struct Reread {
     what: &'static str,
     began: Instant,
     trouble: Trouble,
 }
 
 impl Reread {
-    pub(super) fn new(what: &'static str) -> Self {
+    fn new(what: &'static str) -> Self {
         Self { what, began: Instant::now(), trouble: Trouble::default() }
     }
 
-    pub(super) fn tell(
-        &mut self,
-        reloaded: Result<ReloadResult, impl std::fmt::Display>,
-    ) -> ReloadResult {
+    fn tell(&mut self, reloaded: Result<ReloadResult, impl std::fmt::Display>) -> ReloadResult {
         let (what, now) = (self.what, self.began.elapsed());
         let result = match reloaded {
             Ok(result) => result,

@@ -7,10 +7,18 @@ use tokio::net::TcpListener;
 use super::{Daemon, Process};
 use crate::{
     access::{Access, AllMissing},
+    api::Certificate,
     cli::VERSION,
+    config::{
+        listeners::{Authorization, Http},
+        settings::Settings,
+    },
+    exit::Exit,
     exposition::Collect,
     http::{
         self, Router,
+        gate::Gate,
+        guard::Guard,
         health::{Check, Health},
         page::{Memory, Pages},
         scrape::Scrapes,
@@ -27,13 +35,29 @@ struct Checks {
     process: Arc<Process>,
 }
 
+/// TLS of what is scraped, if the settings want it.
+///
+/// # Errors
+/// Where a file is unusable.
+pub(super) fn gate(settings: &Settings) -> Result<Option<Arc<Gate>>, Exit> {
+    let gate = settings.http.files.as_ref().map(|files| Gate::new(Certificate::Listener, files));
+    Ok(gate.transpose().map_err(Exit::usage)?.map(Arc::new))
+}
+
 impl Daemon {
     pub(super) fn serve(
         &mut self,
         listener: TcpListener,
         mut collectors: Vec<Arc<dyn Collect>>,
-        with_page: bool,
-    ) {
+        settings: &Http,
+        gate: Option<Arc<Gate>>,
+    ) -> Result<(), Exit> {
+        let guard = match settings.authorization {
+            Authorization::None => None,
+            Authorization::Cluster => {
+                Some(Guard::new(Arc::clone(&self.client)).map_err(Exit::internal)?)
+            }
+        };
         collectors.push(Arc::clone(&self.board) as Arc<dyn Collect>);
         collectors.push(Arc::clone(&self.access) as Arc<dyn Collect>);
         collectors.push(Arc::clone(&self.probes) as Arc<dyn Collect>);
@@ -46,13 +70,23 @@ impl Daemon {
             probes: Arc::clone(&self.probes),
             process: Arc::clone(&self.process),
         });
-        let page = with_page.then(|| self.paint(collectors.clone(), Arc::clone(&health)));
+        let page = settings.page.then(|| self.paint(collectors.clone(), Arc::clone(&health)));
+        collectors.extend(gate.iter().map(|gate| Arc::clone(gate) as Arc<dyn Collect>));
         let scrapes = Scrapes::new(collectors, self.telemetry.clone());
-        let router = Arc::new(Router { scrapes, health, page });
+        self.keep_gate("the listener's certificate or key", gate.as_ref());
+        let router = Arc::new(Router {
+            scrapes,
+            health,
+            page,
+            gate,
+            guard,
+            telemetry: self.telemetry.clone(),
+        });
         let limits = self.limits.subscribe();
         self.spawn("the listener", |stopping| {
             http::serve(listener, router, limits, stopping.wait())
         });
+        Ok(())
     }
 
     /// Makes the page, and what remembers for it.

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -13,18 +13,14 @@ use http::{
 };
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
-use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout},
-};
-use tokio_rustls::server::TlsStream;
+use tokio::time::{Instant, timeout};
 
-use super::{BatchResult, batch::Batch, gate::Gate, tally::Tally};
+use super::{BatchResult, batch::Batch, tally::Tally};
 use crate::{
-    api::{Certificate, ReloadResult, tls::TlsError},
-    config::settings::{Audit, Caps},
-    exposition::{Collect, Exposition, catalogue::TLS_NOT_AFTER_TIMESTAMP_SECONDS},
-    http::{Body, Serve, text},
+    api::{Certificate, tls::TlsError},
+    config::{listeners::Files, settings::Caps},
+    exposition::{Collect, Exposition},
+    http::{Body, Serve, gate::Gate, text},
     watch::trouble::{Tell, Trouble},
     wire::DecodeError,
 };
@@ -34,8 +30,6 @@ const PATH: &str = "/audit";
 /// The largest body: the API server splits batches of more than 10 MiB where it truncates
 /// (`--audit-webhook-truncate-max-batch-size`).
 const LARGEST: u64 = 16 << 20;
-/// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a batch may take: the API server waits no longer for its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the rest of what was refused is read, so that the answer finds somebody to read it.
@@ -44,7 +38,7 @@ const REST: Duration = Duration::from_secs(5);
 /// Takes what the API server's webhook sends.
 #[derive(Debug)]
 pub struct Receiver {
-    gate: Gate,
+    gate: Arc<Gate>,
     tally: Mutex<Tally>,
     began: Instant,
     /// What was refused, by result, so that the log tells it once a minute.
@@ -60,25 +54,17 @@ struct Refusal {
 }
 
 impl Receiver {
-    /// A receiver of these settings.
+    /// A receiver with these files.
     ///
     /// # Errors
     /// Where a file of its certificate or of what its clients prove themselves by is unusable.
-    pub fn new(settings: &Audit, caps: &Caps) -> Result<Self, TlsError> {
+    pub fn new(files: &Files, caps: &Caps) -> Result<Self, TlsError> {
         Ok(Self {
-            gate: Gate::new(settings)?,
+            gate: Arc::new(Gate::new(Certificate::Audit, files)?),
             tally: Mutex::new(Tally::new(caps)),
             began: Instant::now(),
             troubles: Mutex::default(),
         })
-    }
-
-    /// Reads certificate, key, tokens and CA again.
-    ///
-    /// # Errors
-    /// Where one of them is unusable; all stay as they were.
-    pub fn reload(&self) -> Result<ReloadResult, TlsError> {
-        self.gate.reload()
     }
 
     /// Reads a batch and counts its events, each as soon as it is there.
@@ -147,12 +133,12 @@ impl Receiver {
 }
 
 impl Serve for Receiver {
-    type Stream = TlsStream<TcpStream>;
+    fn gate(&self) -> Option<&Arc<Gate>> {
+        Some(&self.gate)
+    }
 
-    async fn open(&self, stream: TcpStream) -> io::Result<Self::Stream> {
-        let accepted = timeout(HANDSHAKE, self.gate.acceptor().accept(stream)).await;
-        let accepted = accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        accepted.inspect_err(|error| self.refused(BatchResult::Handshake, &error.to_string()))
+    fn turned_away(&self, error: &io::Error) {
+        self.refused(BatchResult::Handshake, &error.to_string());
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
@@ -233,10 +219,7 @@ impl Collect for Receiver {
     fn collect(&self, out: &mut Exposition) {
         // Into memory, and bounded: a batch waits for some milliseconds at most.
         self.tally().collect(out);
-        if let Some(time) = self.gate.not_after() {
-            let labels = [Certificate::Audit.as_str()];
-            out.sample(&TLS_NOT_AFTER_TIMESTAMP_SECONDS, &labels, time.unsigned_abs());
-        }
+        self.gate.collect(out);
     }
 }
 

@@ -66,26 +66,25 @@ mod gate {
     use tempfile::TempDir;
 
     use crate::{
-        config::settings::Audit,
+        config::listeners::Files,
         sim::pki::{Authority, Validity},
     };
 
     /// What the file of tokens holds.
     pub const TOKEN: &str = "a-token-of-the-audit-webhook";
 
-    /// A folder with all files of a receiver, and settings that name them.
-    pub fn files() -> (TempDir, Audit) {
+    /// A folder with all files of a gate, and settings that name them.
+    pub fn files() -> (TempDir, Files) {
         let dir = tempfile::tempdir().expect("a folder");
         let authority = Authority::new().expect("a CA");
         certify(&dir, &authority);
         let at = |name: &str| dir.path().join(name);
         fs::write(at("ca.crt"), authority.pem()).expect("written");
         fs::write(at("token"), format!("{TOKEN}\n")).expect("written");
-        let settings = Audit {
-            listen: ([127, 0, 0, 1], 0).into(),
+        let settings = Files {
             certificate: at("tls.crt"),
             key: at("tls.key"),
-            token_file: Some(at("token")),
+            tokens: Some(at("token")),
             client_ca: Some(at("ca.crt")),
         };
         (dir, settings)

@@ -96,6 +96,21 @@ pub static KEYS: &[Key] = &[
         "Whether / is a page about all of it, for people.",
     ),
     key(
+        "http.certificate",
+        "--certificate",
+        "",
+        "a PEM file, where there is an http.key",
+        "The certificate chain of what is scraped, which is by HTTPS then; read again when it changes, as is its key.",
+    ),
+    key("http.key", "--key", "", "a PEM file, where there is an http.certificate", "The key of it."),
+    key(
+        "http.authorization",
+        "--authorization",
+        "none",
+        "none; or cluster, where there is an http.certificate or http.listen is on loopback",
+        "Who may read metrics and the page: anybody, or whoever shows a token that the cluster allows to get /metrics.",
+    ),
+    key(
         "cluster.kubeconfig",
         "--kubeconfig",
         "",

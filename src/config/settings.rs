@@ -1,11 +1,12 @@
 //! The configuration as meant: parsed, checked, ready to use.
 
-use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
     ConfigError,
     detail::{self, Allowed, Detail},
     keys,
+    listeners::{Audit, Http, file},
     probe::{Canary, Probe},
     raw::{Raw, Written},
 };
@@ -44,21 +45,6 @@ pub struct Settings {
     pub caps: Caps,
     /// How it logs.
     pub log: Log,
-}
-
-/// The listener that Prometheus scrapes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Http {
-    /// Address to listen on.
-    pub listen: SocketAddr,
-    /// How long a stop waits for scrapes under way.
-    pub drain: Duration,
-    /// Connections at a time.
-    pub max_connections: usize,
-    /// How long a reader may take nothing of an answer.
-    pub write_timeout: Duration,
-    /// Whether there is a page for people.
-    pub page: bool,
 }
 
 /// Where the API server is and who we are.
@@ -115,22 +101,6 @@ pub struct Watched {
     pub field_selector: Option<String>,
 }
 
-/// The receiver of audit events. Who sends them shows a token, a certificate or both: settings with
-/// neither are refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Audit {
-    /// Address to listen on.
-    pub listen: SocketAddr,
-    /// Its certificate chain, PEM.
-    pub certificate: PathBuf,
-    /// The key of it, PEM.
-    pub key: PathBuf,
-    /// Tokens, one a line.
-    pub token_file: Option<PathBuf>,
-    /// The CA of the senders' certificates, PEM.
-    pub client_ca: Option<PathBuf>,
-}
-
 /// Bounds on free-form label values; what is beyond goes into `_other`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
@@ -171,15 +141,9 @@ impl Settings {
         let read = Reader(raw);
         let detailed = read.parsed("detail.resources", detail::resources)?;
         Ok(Self {
-            http: Http {
-                listen: read.parsed("http.listen", |text| text.parse().ok())?,
-                drain: read.time("http.drain", 0..=300)?,
-                max_connections: read.number("http.max_connections", 1..=10_000)?,
-                write_timeout: read.time("http.write_timeout", 1..=600)?,
-                page: read.parsed("http.page", |text| text.parse().ok())?,
-            },
+            http: read.http()?,
             cluster: Cluster {
-                kubeconfig: raw.get("cluster.kubeconfig").map(|written| (&written.text).into()),
+                kubeconfig: read.optional("cluster.kubeconfig"),
                 context: raw.get("cluster.context").map(|written| written.text.clone()),
                 require: read.parsed("cluster.require", |text| text.parse().ok())?,
             },
@@ -229,7 +193,7 @@ impl Reader<'_> {
         parse(&written.text).ok_or_else(|| wrong(name, written))
     }
 
-    fn number<T: TryFrom<u64>>(
+    pub(super) fn number<T: TryFrom<u64>>(
         &self,
         name: &'static str,
         range: RangeInclusive<u64>,
@@ -247,6 +211,11 @@ impl Reader<'_> {
     ) -> Result<Duration, ConfigError> {
         let range = Duration::from_secs(*seconds.start())..=Duration::from_secs(*seconds.end());
         self.parsed(name, |text| duration(text).filter(|time| range.contains(time)))
+    }
+
+    /// A file that need not be named.
+    pub(super) fn optional(&self, name: &str) -> Option<PathBuf> {
+        self.0.get(name).and_then(|written| file(&written.text))
     }
 
     /// What is watched: what is named, and what shows a series an object.
@@ -310,23 +279,6 @@ impl Reader<'_> {
             }
             _ => Ok(choice),
         }
-    }
-
-    fn audit(&self) -> Result<Option<Audit>, ConfigError> {
-        let Some(_) = self.0.get("audit.listen") else { return Ok(None) };
-        let file = |name: &str| self.0.get(name).map(|written| (&written.text).into());
-        let needed = |text: &str| (!text.is_empty()).then(|| text.into());
-        let audit = Audit {
-            listen: self.parsed("audit.listen", |text| text.parse().ok())?,
-            certificate: self.parsed("audit.certificate", needed)?,
-            key: self.parsed("audit.key", needed)?,
-            token_file: file("audit.token_file"),
-            client_ca: file("audit.client_ca"),
-        };
-        if audit.client_ca.is_none() {
-            self.parsed("audit.token_file", |text| (!text.is_empty()).then_some(()))?;
-        }
-        Ok(Some(audit))
     }
 
     fn namespaces(&self) -> Result<Vec<String>, ConfigError> {

@@ -39,6 +39,8 @@ fn another(key: &str) -> &'static str {
         "http.drain" | "http.write_timeout" => "1m30s",
         "http.max_connections" | "shard.count" | "watch.page_size" => "7",
         "http.page" => "false",
+        "http.certificate" | "http.key" => "/etc/tls.pem",
+        "http.authorization" => "cluster",
         "audit.listen" => "[::1]:8443",
         "audit.certificate" | "audit.key" | "audit.token_file" | "audit.client_ca" => "/etc/a.pem",
         "cluster.kubeconfig" => "/etc/kube \"config\"",
@@ -84,6 +86,11 @@ fn beside(name: &str) -> Vec<(String, String)> {
             ("KUBETALLY__AUDIT__KEY", "tls.key"),
             ("KUBETALLY__AUDIT__TOKEN_FILE", "token"),
         ]),
+        "http.certificate" | "http.key" => pairs(&[
+            ("KUBETALLY__HTTP__CERTIFICATE", "tls.crt"),
+            ("KUBETALLY__HTTP__KEY", "tls.key"),
+        ]),
+        "http.authorization" => pairs(&[("KUBETALLY__HTTP__LISTEN", "127.0.0.1:8080")]),
         _ => vec![],
     }
 }
@@ -131,7 +138,9 @@ fn every_setting_can_be_set_in_each_layer() {
         bare.extend(value.parse::<u64>().is_ok().then(|| value.to_owned()));
         for text in bare {
             let (_dir, file) = with_file(&table(&text));
-            let sources = Sources { environment: beside(&name), ..file };
+            let others = |(key, _): &(String, String)| *key != variable(&name);
+            let environment = beside(&name).into_iter().filter(others).collect();
+            let sources = Sources { environment, ..file };
             let raw = sources.load().expect("the file is right").raw;
             assert_eq!(raw.written(&name).expect("it is set").text, value);
         }
@@ -185,6 +194,8 @@ fn the_help_of_a_flag_tells_the_default_of_its_setting() {
 #[case::cap("caps.nodes", "100001")]
 #[case::boolean("cluster.require", "yes")]
 #[case::page("http.page", "off")]
+#[case::guard("http.authorization", "rbac")]
+#[case::guard_in_plain_text("http.authorization", "cluster")]
 #[case::format("log.format", "xml")]
 #[case::level("log.level", "inof")]
 #[case::directive("log.level", "info,kubetally=loud")]

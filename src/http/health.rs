@@ -51,12 +51,14 @@ pub(super) fn livez(health: &dyn Health) -> Response<super::Body> {
     }
 }
 
-pub(super) fn readyz(health: &dyn Health, query: &str) -> Response<super::Body> {
+/// `told`: whether what is not ready is named, too.
+pub(super) fn readyz(health: &dyn Health, query: &str, told: bool) -> Response<super::Body> {
     let checks = health.ready();
     let waiting = checks.iter().any(|check| check.verdict == Verdict::NotReady);
     let verbose = query.split('&').any(|part| part == "verbose" || part.starts_with("verbose="));
     let mut body = String::new();
-    for check in checks.iter().filter(|check| verbose || check.verdict == Verdict::NotReady) {
+    let shown = |check: &&Check| told && (verbose || check.verdict == Verdict::NotReady);
+    for check in checks.iter().filter(shown) {
         let mark = match check.verdict {
             Verdict::Ready => "[+]",
             Verdict::NotReady => "[-]",

@@ -63,6 +63,8 @@ pub struct Accounts {
     rights: BTreeMap<String, Vec<Right>>,
     /// Those that no rules review lists.
     unlisted: BTreeMap<String, Vec<Right>>,
+    /// Paths that are no resources, by who may get them.
+    paths: BTreeMap<String, Vec<String>>,
     random: fastrand::Rng,
 }
 
@@ -71,7 +73,13 @@ impl Accounts {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let random = fastrand::Rng::with_seed(seed);
-        Self { tokens: BTreeMap::new(), rights: BTreeMap::new(), unlisted: BTreeMap::new(), random }
+        Self {
+            tokens: BTreeMap::new(),
+            rights: BTreeMap::new(),
+            unlisted: BTreeMap::new(),
+            paths: BTreeMap::new(),
+            random,
+        }
     }
 
     /// A token bound to a service account from `now` (seconds since 1970) for `lifetime` seconds.
@@ -117,6 +125,11 @@ impl Accounts {
         self.unlisted.insert(user.into(), rights);
     }
 
+    /// Lets a user get exactly these paths, beside those that others may.
+    pub fn grant_paths(&mut self, user: &str, paths: Vec<String>) {
+        self.paths.insert(user.into(), paths);
+    }
+
     /// Whether a user may have rights that no rules review lists.
     #[must_use]
     pub fn lists_not_all(&self, user: &str) -> bool {
@@ -156,6 +169,7 @@ impl Accounts {
     pub fn allows_path(&self, user: &str, path: &str) -> bool {
         PUBLIC.contains(&path)
             || (user != ANONYMOUS && DISCOVERY.iter().any(|root| below(root, path)))
+            || self.paths.get(user).is_some_and(|paths| paths.iter().any(|known| known == path))
             || self.rights.get(user).is_some_and(|rights| rights.contains(&Right::to_anything()))
     }
 }

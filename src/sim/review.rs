@@ -1,9 +1,10 @@
-//! Reviews of oneself: who one is, which rules hold, whether one may. Whoever says who they are may
-//! ask (the role `system:basic-user`).
+//! Reviews. Of oneself: who one is, which rules hold, whether one may; whoever says who they are may
+//! ask these (the role `system:basic-user`). Of others: whose a token is, whether a user may; those
+//! need a right (the role `system:auth-delegator`).
 
 use serde_json::{Value, json};
 
-use super::auth::Accounts;
+use super::auth::{ANONYMOUS, Accounts};
 
 /// The group and kind of a review, found by its group and plural.
 #[must_use]
@@ -17,7 +18,18 @@ pub struct Review {
     group: &'static str,
     plural: &'static str,
     kind: &'static str,
-    status: fn(&Accounts, &str, &Value) -> Result<Value, &'static str>,
+    /// Whether it is of oneself.
+    own: bool,
+    status: fn(&Accounts, Asked<'_>, &Value) -> Result<Value, &'static str>,
+}
+
+/// Who asks, and when, in seconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The user.
+    pub user: &'a str,
+    /// The time.
+    pub now: i64,
 }
 
 static REVIEWS: &[Review] = &[
@@ -25,25 +37,51 @@ static REVIEWS: &[Review] = &[
         group: "authentication.k8s.io",
         plural: "selfsubjectreviews",
         kind: "SelfSubjectReview",
-        status: |_, user, _| {
-            Ok(json!({"userInfo": {"username": user, "groups": ["system:authenticated"]}}))
-        },
+        own: true,
+        status: |_, asked, _| Ok(json!({"userInfo": info(asked.user)})),
+    },
+    Review {
+        group: "authentication.k8s.io",
+        plural: "tokenreviews",
+        kind: "TokenReview",
+        own: false,
+        status: token,
     },
     Review {
         group: "authorization.k8s.io",
         plural: "selfsubjectaccessreviews",
         kind: "SelfSubjectAccessReview",
-        status: access,
+        own: true,
+        status: |accounts, asked, spec| access(accounts, asked.user, spec),
+    },
+    Review {
+        group: "authorization.k8s.io",
+        plural: "subjectaccessreviews",
+        kind: "SubjectAccessReview",
+        own: false,
+        status: |accounts, _, spec| {
+            access(accounts, spec["user"].as_str().unwrap_or_default(), spec)
+        },
     },
     Review {
         group: "authorization.k8s.io",
         plural: "selfsubjectrulesreviews",
         kind: "SelfSubjectRulesReview",
-        status: rules,
+        own: true,
+        status: |accounts, asked, spec| rules(accounts, asked.user, spec),
     },
 ];
 
 impl Review {
+    /// Whether this user may ask it.
+    #[must_use]
+    pub fn may_ask(&self, accounts: &Accounts, user: &str) -> bool {
+        match self.own {
+            true => user != ANONYMOUS,
+            false => accounts.allows(user, "create", (self.group, self.plural), None),
+        }
+    }
+
     /// The answer to a user's review.
     ///
     /// # Errors
@@ -52,7 +90,7 @@ impl Review {
         &self,
         version: &str,
         accounts: &Accounts,
-        user: &str,
+        asked: Asked<'_>,
         review: &Value,
     ) -> Result<Value, &'static str> {
         let Self { group, kind, status, .. } = self;
@@ -61,12 +99,28 @@ impl Review {
         if let Some(spec) = review.get("spec") {
             answer["spec"] = spec.clone();
         }
-        answer["status"] = status(accounts, user, &review["spec"])?;
+        answer["status"] = status(accounts, asked, &review["spec"])?;
         Ok(answer)
     }
 }
 
+fn info(user: &str) -> Value {
+    json!({"username": user, "uid": "", "groups": ["system:authenticated"]})
+}
+
+fn token(accounts: &Accounts, asked: Asked<'_>, spec: &Value) -> Result<Value, &'static str> {
+    let token = spec["token"].as_str().filter(|token| !token.is_empty());
+    let token = token.ok_or("token is required for TokenReview in authentication")?;
+    Ok(match accounts.user(token, asked.now) {
+        Some(user) => json!({"authenticated": true, "user": info(&user)}),
+        None => json!({"user": {}, "error": "[invalid bearer token]"}),
+    })
+}
+
 fn access(accounts: &Accounts, user: &str, spec: &Value) -> Result<Value, &'static str> {
+    if let Some(path) = spec["nonResourceAttributes"]["path"].as_str() {
+        return Ok(json!({"allowed": accounts.allows_path(user, path)}));
+    }
     let attributes = &spec["resourceAttributes"];
     let part = |name: &str| attributes[name].as_str().unwrap_or_default();
     let namespace = Some(part("namespace")).filter(|namespace| !namespace.is_empty());
@@ -87,7 +141,7 @@ fn rules(accounts: &Accounts, user: &str, spec: &Value) -> Result<Value, &'stati
             })
         })
         .collect();
-    for Review { group, plural, .. } in REVIEWS {
+    for Review { group, plural, .. } in REVIEWS.iter().filter(|review| review.own) {
         rules.push(json!({"verbs": ["create"], "apiGroups": [group], "resources": [plural]}));
     }
     Ok(json!({
@@ -110,7 +164,7 @@ mod tests {
         let listed = |namespace| {
             let review = find("authorization.k8s.io", "selfsubjectrulesreviews").expect("served");
             let asked = json!({"spec": {"namespace": namespace}});
-            let answer = review.answer("v1", &accounts, "u", &asked)?;
+            let answer = review.answer("v1", &accounts, Asked { user: "u", now: 0 }, &asked)?;
             let rules = answer["status"]["resourceRules"].as_array().expect("rules").iter();
             let rules = rules.filter(|rule| rule["apiGroups"][0] == "");
             Ok(rules.map(|rule| rule["resources"][0].to_string()).collect::<Vec<_>>().join(","))

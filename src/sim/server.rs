@@ -165,11 +165,12 @@ async fn answer(
     let of = (route.group, route.plural);
     let namespace = route.namespace;
     if let Some(review) = review::find(route.group, route.plural).filter(|_| verb == "create") {
-        if user == ANONYMOUS {
+        if !review.may_ask(&shared.accounts(), &user) {
             return Err(auth::forbidden(&user, verb, of, namespace, route.name));
         }
         let asked = object(body).await?;
-        let answer = review.answer(route.version, &shared.accounts(), &user, &asked);
+        let by = review::Asked { user: &user, now: shared.now_seconds().cast_signed() };
+        let answer = review.answer(route.version, &shared.accounts(), by, &asked);
         let answer = answer.map_err(|why| Failure::new(400, "BadRequest", why))?;
         let body = Either::Left(Full::new(format!("{answer}\n").into()));
         return Ok(head.answer(201, "application/json", &[], body));

@@ -24,7 +24,7 @@ tests![
 ];
 
 /// Folders below `deploy/` and the chart's values for the same.
-const ALIKE: [(&str, Option<&str>); 7] = [
+const ALIKE: [(&str, Option<&str>); 8] = [
     ("base", None),
     ("overlays/namespaced", Some("namespaced")),
     ("overlays/detail", Some("detail")),
@@ -32,6 +32,7 @@ const ALIKE: [(&str, Option<&str>); 7] = [
     ("overlays/sharded", Some("sharded")),
     ("overlays/operator", Some("operator")),
     ("overlays/audit", Some("audit")),
+    ("overlays/secure", Some("secure")),
 ];
 
 /// Helm, where it was built.
@@ -144,7 +145,7 @@ async fn helm_grants_what_is_needed(suite: &Suite) -> Result<(), Completion> {
 }
 
 /// Wrong values, and what the refusal names.
-const WRONG: [(&str, &str); 14] = [
+const WRONG: [(&str, &str); 15] = [
     ("replicas=2", "replicas"),
     ("settings.wach.resources={pods}", "wach"),
     ("settings.watch.resource={pods}", "resource"),
@@ -159,6 +160,7 @@ const WRONG: [(&str, &str); 14] = [
     ("image.digest=latest", "digest"),
     ("image.pullPolicy=Sometimes", "pullPolicy"),
     ("audit.enabled=yes-please", "enabled"),
+    ("tls.authorization=anybody", "authorization"),
 ];
 
 async fn helm_refuses_wrong_values(suite: &Suite) -> Result<(), Completion> {

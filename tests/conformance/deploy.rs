@@ -21,6 +21,7 @@ use crate::{
 tests![
     every_folder_is_taken,
     the_operators_folder_is_taken,
+    the_operator_scrapes_what_is_secure,
     the_dashboards_are_taken,
     a_folder_as_the_docs_have_it,
     a_pod_that_asks_for_more_is_refused,
@@ -91,8 +92,9 @@ async fn every_folder_is_taken(suite: &Suite) {
     {
         is_taken(suite, name, 2).await;
     }
-    // With the Secret.
+    // With a Secret each.
     is_taken(suite, "overlays/audit", 3).await;
+    is_taken(suite, "overlays/secure", 3).await;
 }
 
 async fn the_operators_folder_is_taken(suite: &Suite) -> Result<(), Completion> {
@@ -100,6 +102,25 @@ async fn the_operators_folder_is_taken(suite: &Suite) -> Result<(), Completion> 
     operator_resources(suite, shared)?;
     is_taken(suite, "overlays/operator", 2).await;
     Ok(())
+}
+
+/// The operator's and the secure component together: Prometheus is told to scrape by HTTPS, and to
+/// show its token.
+async fn the_operator_scrapes_what_is_secure(suite: &Suite) {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::os::unix::fs::symlink(folder(""), dir.path().join("deploy")).expect("a link");
+    let own = dir.path().join("own");
+    std::fs::create_dir(&own).expect("a folder");
+    let text = "resources: [../deploy/base]\n\
+                components: [../deploy/components/operator, ../deploy/components/secure]\n";
+    std::fs::write(own.join("kustomization.yaml"), text).expect("a file");
+    let objects = kustomize(&suite.assets, &own);
+    let monitor = objects.iter().find(|object| object["kind"] == "ServiceMonitor");
+    let endpoint = &monitor.expect("a ServiceMonitor")["spec"]["endpoints"][0];
+    assert_eq!(endpoint["scheme"], "https");
+    assert_eq!(endpoint["tlsConfig"]["serverName"], "kubetally.kubetally.svc");
+    let token = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+    assert_eq!(endpoint["bearerTokenFile"], token);
 }
 
 /// As the sidecar of Grafana finds them: as they are committed, by the label that it looks for.

@@ -35,6 +35,7 @@ mod reference;
 mod render;
 mod rights;
 mod scale;
+mod scrapers;
 mod shards;
 mod suite;
 mod travels;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         chart::TESTS,
         access::TESTS,
         rights::TESTS,
+        scrapers::TESTS,
         trust::TESTS,
         counting::TESTS,
         kinds::TESTS,

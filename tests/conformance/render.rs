@@ -91,6 +91,14 @@ pub fn rights(objects: &[Value]) -> BTreeSet<Right> {
                 Value::Null => vec![""],
                 names => texts(names),
             };
+            if !rule["nonResourceURLs"].is_null() {
+                for (path, verb) in
+                    texts(&rule["nonResourceURLs"]).iter().zip(texts(&rule["verbs"]))
+                {
+                    rights.insert(["", "", path, "", verb].map(str::to_owned));
+                }
+                continue;
+            }
             for group in texts(&rule["apiGroups"]) {
                 for resource in texts(&rule["resources"]) {
                     for name in &names {

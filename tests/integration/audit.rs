@@ -2,7 +2,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use kubetally::{
     audit::receiver::Receiver,
-    config::settings::{Audit, Caps},
+    config::{listeners::Files as Paths, settings::Caps},
     exposition::{Collect, Exposition, Format},
     http::{Limits, serve},
     shutdown::Shutdown,
@@ -22,11 +22,8 @@ use crate::{
     eventually::{DEADLINE, eventually},
     get::answer,
     rig::{Cluster, Watching},
+    sender::{Client, Files, TOKEN, read},
 };
-
-mod sender;
-
-use sender::{Client, Files, TOKEN, read};
 
 const LIMITS: Limits =
     Limits { connections: 8, header_timeout: DEADLINE, write_timeout: DEADLINE, drain: DEADLINE };
@@ -330,16 +327,15 @@ async fn alone(
     files: &Files,
     limits: Limits,
 ) -> (SocketAddr, Arc<Receiver>, Shutdown, JoinHandle<()>) {
-    let settings = Audit {
-        listen: ([127, 0, 0, 1], 0).into(),
+    let paths = Paths {
         certificate: files.at("tls.crt"),
         key: files.at("tls.key"),
-        token_file: Some(files.at("token")),
+        tokens: Some(files.at("token")),
         client_ca: None,
     };
     let caps = Caps { namespaces: 2, reasons: 2, nodes: 2 };
-    let receiver = Arc::new(Receiver::new(&settings, &caps).expect("usable files"));
-    let listener = TcpListener::bind(settings.listen).await.expect("a listener");
+    let receiver = Arc::new(Receiver::new(&paths, &caps).expect("usable files"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
     let address = listener.local_addr().expect("an address");
     let shutdown = Shutdown::default();
     let limits = watch::Sender::new(limits).subscribe();

@@ -174,8 +174,15 @@ fn the_chart_knows_every_kind() {
 
 /// The settings that a pod has no use for, or that the chart sets by other values of its own.
 fn is_left_out(name: &str) -> bool {
-    ["http.listen", "cluster.kubeconfig", "cluster.context"].contains(&name)
-        || name.starts_with("audit.")
+    const NAMES: [&str; 6] = [
+        "http.listen",
+        "http.certificate",
+        "http.key",
+        "http.authorization",
+        "cluster.kubeconfig",
+        "cluster.context",
+    ];
+    NAMES.contains(&name) || name.starts_with("audit.")
 }
 
 #[test]

@@ -81,8 +81,15 @@ impl Server {
         let telemetry = Telemetry::new(&["pods"]).expect("the catalogue is sound");
         let collectors: Vec<Arc<dyn Collect>> =
             vec![Arc::new(Filler(size)), Arc::new(telemetry.clone())];
-        let scrapes = Scrapes::new(collectors, telemetry);
-        let router = Arc::new(Router { scrapes, health: Arc::new(health), page: None });
+        let scrapes = Scrapes::new(collectors, telemetry.clone());
+        let router = Arc::new(Router {
+            scrapes,
+            health: Arc::new(health),
+            page: None,
+            gate: None,
+            guard: None,
+            telemetry,
+        });
         let shutdown = Shutdown::default();
         let limits = watch::Sender::new(limits).subscribe();
         let stopping = shutdown.stopping().wait();

@@ -29,6 +29,8 @@ mod fuzz;
 mod get;
 /// A whole scrape.
 mod golden;
+/// HTTPS, and who may scrape.
+mod guarded;
 /// The HTTP side on real sockets: routes, formats, limits, drain.
 mod http;
 /// Tokens, certificates, rights.
@@ -52,6 +54,8 @@ mod recordings;
 mod replay;
 /// A cluster, a daemon, a scraper.
 mod rig;
+/// A client of our listeners, over TLS.
+mod sender;
 /// Several daemons that share the objects.
 mod sharding;
 /// Lists, watches, counts.

@@ -15,36 +15,36 @@ const REQUEST: Duration = Duration::from_secs(30);
 /// # Errors
 /// Where there is no whole answer.
 pub async fn get(address: SocketAddr, path: &str) -> Result<(StatusCode, String), String> {
-    let (status, body) = ask(address, path, "identity").await?;
+    let (status, body) = ask(address, path, &[("accept-encoding", "identity")]).await?;
     Ok((status, String::from_utf8(body.into()).map_err(|error| error.to_string())?))
 }
 
-/// Asks for a path in an encoding: status and body, as it came.
+/// Asks for a path with these headers: status and body, as it came.
 ///
 /// # Errors
 /// Where there is no whole answer.
 pub async fn ask(
     address: SocketAddr,
     path: &str,
-    encoding: &str,
+    headers: &[(&str, &str)],
 ) -> Result<(StatusCode, Bytes), String> {
-    let answer = timeout(REQUEST, request(address, path, encoding)).await;
+    let answer = timeout(REQUEST, request(address, path, headers)).await;
     answer.map_err(|_| format!("no answer within {REQUEST:?}"))?.map_err(|error| error.to_string())
 }
 
 async fn request(
     address: SocketAddr,
     path: &str,
-    encoding: &str,
+    headers: &[(&str, &str)],
 ) -> Result<(StatusCode, Bytes), Box<dyn Error>> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
-    let request = Request::get(path)
-        .header("host", address.to_string())
-        .header("accept-encoding", encoding)
-        .body(Empty::<Bytes>::new())?;
-    let response = sender.send_request(request).await?;
+    let mut request = Request::get(path).header("host", address.to_string());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
     let status = response.status();
     let body = response.into_body().collect().await?.to_bytes();
     drop(sender);

@@ -53,6 +53,13 @@
   verbs: [create]
 {{- end -}}
 
+{{/* Whether the cluster is asked who may scrape: something or nothing. */}}
+{{- define "kubetally.asks" -}}
+{{- if and .Values.tls.enabled (eq .Values.tls.authorization "cluster") -}}
+yes
+{{- end -}}
+{{- end -}}
+
 {{/* A role with these rules and its binding: name, namespace (none for all of them), rules, root. */}}
 {{- define "kubetally.role" -}}
 {{- $kind := ternary "Role" "ClusterRole" (ne .namespace "") -}}

@@ -8,6 +8,7 @@ use crate::{
     },
     audit::{BatchResult, Decision, EventResult, User, Verb as AuditVerb},
     canary::Failed as CanaryFailed,
+    http::Refusal,
     kinds::{
         deployment::State as DeploymentState,
         event::{EventType, Observation, Suppressed},
@@ -84,6 +85,7 @@ const BATCH: Label = label("result", Values::Fixed(BatchResult::VALUES));
 const AUDIT_EVENT: Label = label("result", Values::Fixed(EventResult::VALUES));
 const VERSION: Label = label("version", Values::One);
 const REVISION: Label = label("revision", Values::One);
+const REFUSAL: Label = label("reason", Values::Fixed(Refusal::VALUES));
 const RELOAD: Label = label("result", Values::Fixed(&["success", "error"]));
 const ENCODING: Label = label("encoding", Values::Fixed(&["identity", "gzip"]));
 
@@ -336,6 +338,8 @@ families! {
         "When the configuration was last read without error.";
     CONFIG_RELOADS_TOTAL, "kubetally_config_reloads_total", COUNTER, [RELOAD],
         "Times the configuration was read again.";
+    HTTP_REFUSALS_TOTAL, "kubetally_http_refusals_total", COUNTER, [REFUSAL],
+        "Clients of our own listener that were turned away, by why; what a token of a scraper lacks with http.authorization.";
     SCRAPE_DURATION_SECONDS, "kubetally_scrape_duration_seconds", REQUESTS, [],
         "Time to write a scrape of our own metrics.";
     SCRAPE_SIZE_BYTES, "kubetally_scrape_size_bytes", GAUGE, [ENCODING],

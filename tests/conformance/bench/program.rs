@@ -107,7 +107,8 @@ impl Program {
         self.process.assert_running();
         let began = Instant::now();
         let encoding = if gzip { "gzip" } else { "identity" };
-        let (status, body) = http::ask(self.address, path, encoding).await.ok()?;
+        let (status, body) =
+            http::ask(self.address, path, &[("accept-encoding", encoding)]).await.ok()?;
         status.is_success().then(|| (body, began.elapsed()))
     }
 

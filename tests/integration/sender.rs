@@ -1,4 +1,4 @@
-//! A sender of audit events: TLS, and HTTP written by hand.
+//! A client of our listeners: TLS, and HTTP written by hand.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -24,16 +24,16 @@ use crate::{
 /// The token that is in the file of tokens.
 pub const TOKEN: &str = "the-token-of-this-test";
 
-/// What a receiver needs in files, and who may sign what.
+/// What a listener needs in files, and who may sign what.
 pub struct Files {
     dir: TempDir,
-    /// Signs the receiver's certificate.
+    /// Signs the listener's certificate.
     pub server: Authority,
     /// Signs its clients'.
     pub clients: Authority,
 }
 
-/// A client that trusts the receiver.
+/// A client that trusts the listener.
 pub struct Client {
     tls: TlsConnector,
     address: SocketAddr,
@@ -51,7 +51,7 @@ impl Files {
         files
     }
 
-    /// Writes a certificate of the receiver and its key.
+    /// Writes a certificate of the listener and its key.
     pub fn certify(&self, authority: &Authority) {
         let identity = authority.server(&["localhost"], Validity::Now).expect("a certificate");
         self.write("tls.key", &identity.key);
@@ -114,6 +114,12 @@ impl Client {
         };
         let bytes = timeout(DEADLINE, exchange).await.expect("an answer in time");
         answer(&bytes.map_err(|error| error.to_string())?).ok_or("no whole answer".into())
+    }
+
+    /// Gets a path, with this token if there is one.
+    pub async fn get(&self, path: &str, token: Option<&str>) -> Result<Answer, String> {
+        let token = token.map(|token| format!("\r\nAuthorization: Bearer {token}"));
+        self.send(&format!("GET {path} HTTP/1.1{}", token.unwrap_or_default()), b"").await
     }
 
     /// Posts a batch as the API server does.

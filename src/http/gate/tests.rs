@@ -28,7 +28,7 @@ fn headers(authorization: &str) -> HeaderMap {
 #[case("", false)]
 fn one_of_the_tokens_is_wanted(#[case] authorization: &str, #[case] admitted: bool) {
     let (_dir, settings) = files();
-    let gate = Gate::new(&settings).expect("usable files");
+    let gate = Gate::new(Certificate::Audit, &settings).expect("usable files");
     assert_eq!(gate.admits(&headers(authorization)), admitted);
     assert!(!gate.admits(&HeaderMap::new()));
 }
@@ -36,7 +36,8 @@ fn one_of_the_tokens_is_wanted(#[case] authorization: &str, #[case] admitted: bo
 #[test]
 fn without_tokens_the_certificate_is_the_proof() {
     let (_dir, settings) = files();
-    let gate = Gate::new(&Audit { token_file: None, ..settings }).expect("usable files");
+    let gate =
+        Gate::new(Certificate::Audit, &Files { tokens: None, ..settings }).expect("usable files");
     assert!(gate.admits(&HeaderMap::new()));
 }
 
@@ -57,7 +58,7 @@ fn files_without_usable_tokens(#[case] text: &[u8], #[case] part: &str) {
 #[test]
 fn what_changes_is_taken_over_and_what_is_broken_is_not() {
     let (dir, settings) = files();
-    let gate = Gate::new(&settings).expect("usable files");
+    let gate = Gate::new(Certificate::Audit, &settings).expect("usable files");
     let reload = || gate.reload().map_err(|error| error.to_string());
     assert_eq!(reload(), Ok(ReloadResult::Unchanged));
 
@@ -67,10 +68,10 @@ fn what_changes_is_taken_over_and_what_is_broken_is_not() {
     assert!(gate.admits(&headers(&format!("Bearer {TOKEN}"))));
     assert!(gate.admits(&headers(&format!("Bearer {other}"))));
 
-    let before = Arc::clone(gate.acceptor().config());
+    let before = Arc::clone(&gate.state().config);
     certify(&dir, &Authority::new().expect("a CA"));
     assert_eq!(reload(), Ok(ReloadResult::Rotated));
-    assert!(!Arc::ptr_eq(&before, gate.acceptor().config()));
+    assert!(!Arc::ptr_eq(&before, &gate.state().config));
 
     fs::write(dir.path().join("tls.crt"), "nothing").expect("written");
     let error = reload().expect_err("no certificate");
@@ -91,7 +92,7 @@ fn unusable_files_are_named(#[case] name: &str, #[case] text: Option<&str>, #[ca
         Some(text) => fs::write(&path, text).expect("written"),
         None => fs::remove_file(&path).expect("removed"),
     }
-    let error = Gate::new(&settings).expect_err("unusable").to_string();
+    let error = Gate::new(Certificate::Audit, &settings).expect_err("unusable").to_string();
     assert!(error.contains(part) && error.contains(name), "{error}");
 }
 
@@ -101,14 +102,14 @@ fn a_key_of_another_certificate_is_refused() {
     let key = fs::read(dir.path().join("tls.key")).expect("a key");
     certify(&dir, &Authority::new().expect("a CA"));
     fs::write(dir.path().join("tls.key"), key).expect("written");
-    let error = Gate::new(&settings).expect_err("unusable").to_string();
+    let error = Gate::new(Certificate::Audit, &settings).expect_err("unusable").to_string();
     assert!(error.contains("no usable certificate and key in"), "{error}");
 }
 
 #[test]
 fn nothing_of_it_is_printed() {
     let (dir, settings) = files();
-    let printed = format!("{:?}", Gate::new(&settings).expect("usable files"));
+    let printed = format!("{:?}", Gate::new(Certificate::Audit, &settings).expect("usable files"));
     let key = fs::read_to_string(dir.path().join("tls.key")).expect("a key");
     let line = key.lines().nth(1).expect("a line of the key");
     let bytes = format!("{:?}", &TOKEN.as_bytes()[..4]);

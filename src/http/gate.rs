@@ -1,7 +1,11 @@
-//! Who may send audit events: TLS with a certificate of our own, and the sender's token, certificate
-//! or both. Files are read again when they change.
+//! The way in where not everybody may: TLS with a certificate of our own, and the client's token,
+//! certificate or both, where files say which. Files are read again when they change.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use http::{HeaderMap, header::AUTHORIZATION};
 use rustls::{
@@ -11,16 +15,21 @@ use rustls::{
     server::WebPkiClientVerifier,
 };
 use subtle::{Choice, ConstantTimeEq};
-use tokio_rustls::TlsAcceptor;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
     api::{
-        ReloadResult,
+        Certificate, ReloadResult,
         source::Source,
         tls::{Leaf, Secret, TlsError, certificates, content, read, trusted},
     },
-    config::settings::Audit,
+    config::listeners::Files,
+    exposition::{Collect, Exposition, catalogue::TLS_NOT_AFTER_TIMESTAMP_SECONDS},
 };
+
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// A token that is shorter can be guessed.
 const SHORTEST: usize = 16;
@@ -30,13 +39,14 @@ const TOKENS: usize = 16;
 /// The gate as its files have it.
 #[derive(Debug)]
 pub struct Gate {
-    files: Files,
+    of: Certificate,
+    files: Sources,
     state: Mutex<State>,
 }
 
 /// Where everything is.
 #[derive(Debug)]
-struct Files {
+struct Sources {
     certificate: Source,
     key: Source,
     tokens: Option<Source>,
@@ -63,20 +73,20 @@ struct State {
 }
 
 impl Gate {
-    /// The gate of these settings.
+    /// The gate of these files; `of` is what its certificate is called.
     ///
     /// # Errors
     /// Where a file cannot be read or holds nothing usable.
-    pub fn new(settings: &Audit) -> Result<Self, TlsError> {
+    pub fn new(of: Certificate, files: &Files) -> Result<Self, TlsError> {
         let file = |path: &Option<_>| path.clone().map(Source::File);
-        let files = Files {
-            certificate: Source::File(settings.certificate.clone()),
-            key: Source::File(settings.key.clone()),
-            tokens: file(&settings.token_file),
-            client_ca: file(&settings.client_ca),
+        let files = Sources {
+            certificate: Source::File(files.certificate.clone()),
+            key: Source::File(files.key.clone()),
+            tokens: file(&files.tokens),
+            client_ca: file(&files.client_ca),
         };
         let state = Mutex::new(State::new(&files, Material::read(&files)?)?);
-        Ok(Self { files, state })
+        Ok(Self { of, files, state })
     }
 
     /// Reads the files again. What cannot be used changes nothing.
@@ -93,13 +103,17 @@ impl Gate {
         Ok(ReloadResult::Rotated)
     }
 
-    /// What to shake hands with: who has no certificate where one is wanted fails in it.
-    #[must_use]
-    pub fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.state().config))
+    /// Shakes hands, in a time that is bounded.
+    ///
+    /// # Errors
+    /// Where the other side speaks no TLS, is too slow, or has no certificate where one is wanted.
+    pub async fn shake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.state().config));
+        let shaken = timeout(HANDSHAKE, acceptor.accept(stream)).await;
+        shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Whether who sends these headers may send events, having shaken hands.
+    /// Whether who sends these headers may come in, having shaken hands.
     #[must_use]
     pub fn admits(&self, headers: &HeaderMap) -> bool {
         let state = self.state();
@@ -112,19 +126,23 @@ impl Gate {
         })
     }
 
-    /// When our certificate ends, in seconds since 1970.
-    #[must_use]
-    pub fn not_after(&self) -> Option<i64> {
-        self.state().not_after
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl Collect for Gate {
+    fn collect(&self, out: &mut Exposition) {
+        // Held for some steps in memory only.
+        if let Some(time) = self.state().not_after {
+            let labels = [self.of.as_str()];
+            out.sample(&TLS_NOT_AFTER_TIMESTAMP_SECONDS, &labels, time.unsigned_abs());
+        }
+    }
+}
+
 impl Material {
-    fn read(files: &Files) -> Result<Self, TlsError> {
+    fn read(files: &Sources) -> Result<Self, TlsError> {
         let tokens = files.tokens.as_ref().map(|tokens| read("the tokens", tokens)).transpose()?;
         let client_ca = files.client_ca.as_ref().map(|ca| read("the clients' CA", ca));
         Ok(Self {
@@ -137,7 +155,7 @@ impl Material {
 }
 
 impl State {
-    fn new(files: &Files, material: Material) -> Result<Self, TlsError> {
+    fn new(files: &Sources, material: Material) -> Result<Self, TlsError> {
         let unusable = |why| content("certificate", &files.certificate, why);
         let chain = certificates(&material.certificate).map_err(unusable)?;
         let not_after = chain.first().and_then(|leaf| Leaf::read(leaf)).map(|leaf| leaf.not_after);
@@ -193,7 +211,7 @@ fn tokens(text: &[u8]) -> Result<Vec<Secret>, String> {
 }
 
 /// The token of an `Authorization` header (RFC 6750, 2.1).
-fn bearer(value: &[u8]) -> Option<&[u8]> {
+pub(super) fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(b"Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }

@@ -78,6 +78,8 @@ label! {
         Accepted = "accepted",
         /// The TLS handshake failed: there was no batch.
         Handshake = "handshake",
+        /// Another connection got the place.
+        Crowded = "crowded",
         /// No token, or a wrong one.
         Unauthorized = "unauthorized",
         /// Another path or method.

@@ -27,13 +27,15 @@ use scrape::Scrapes;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
     time::timeout,
 };
 
 mod paced;
+mod places;
 
 use paced::Paced;
+use places::{Answering, Given, Place, Places};
 
 use crate::{label::label, telemetry::Telemetry};
 
@@ -48,6 +50,8 @@ label! {
         Forbidden = "forbidden",
         /// The API server did not say.
         Unanswered = "unanswered",
+        /// Another connection got the place.
+        Crowded = "crowded",
         /// Too many unknown tokens to ask for each.
         Busy = "busy",
     }
@@ -56,7 +60,7 @@ label! {
 /// What bounds our clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at a time; one more waits for its turn in the kernel's queue.
+    /// Connections at a time; one more takes the place of another.
     pub connections: usize,
     /// How long a request's headers may take, and a kept connection may be idle.
     pub header_timeout: Duration,
@@ -77,8 +81,8 @@ pub trait Serve: Send + Sync + 'static {
     /// What its connections shake hands with; without one they are in plain text.
     fn gate(&self) -> Option<&Arc<Gate>>;
 
-    /// A handshake has failed.
-    fn turned_away(&self, error: &io::Error);
+    /// A client was turned away before it was heard.
+    fn turned_away(&self, why: Refusal, error: &io::Error);
 
     /// Answers a request.
     fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
@@ -109,11 +113,11 @@ pub async fn serve<S: Serve>(
     shutdown: impl Future<Output = ()>,
 ) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(limits.borrow().connections));
+    let places = Places::new(limits.borrow().connections);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let (stream, place) = tokio::select! {
-            accepted = accept(&listener, &places) => match accepted {
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     pause(&error).await;
@@ -122,18 +126,25 @@ pub async fn serve<S: Serve>(
             },
             () = &mut shutdown => break,
         };
+        let given = places.take(peer.ip());
+        if given.as_ref().is_none_or(|given| given.of_another) {
+            served.turned_away(Refusal::Crowded, &io::Error::other("all places are taken"));
+        }
+        let Some(Given { place, displaced, .. }) = given else { continue };
         let limits = *limits.borrow();
         let (served, watcher) = (Arc::clone(&served), graceful.watcher());
         tokio::spawn(async move {
-            let ended: Result<(), Box<dyn Error + Send + Sync>> = async {
+            let conversation = async {
                 let stream = open(stream, served.as_ref()).await?;
-                Ok(watcher.watch(converse(stream, served, limits)).await?)
+                let conversation = converse_at(Some(place), stream, Arc::clone(&served), limits);
+                Ok::<_, Box<dyn Error + Send + Sync>>(watcher.watch(conversation).await?)
+            };
+            tokio::select! {
+                ended = conversation => if let Err(error) = ended {
+                    tracing::debug!(%error, "a client's connection ended");
+                },
+                _ = displaced => {}
             }
-            .await;
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a client's connection ended");
-            }
-            drop(place);
         });
     }
     drop(listener);
@@ -152,7 +163,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 async fn open(stream: TcpStream, served: &impl Serve) -> io::Result<Box<dyn Stream>> {
     let Some(gate) = served.gate() else { return Ok(Box::new(stream)) };
     let shaken = gate.shake(stream).await;
-    Ok(Box::new(shaken.inspect_err(|error| served.turned_away(error))?))
+    Ok(Box::new(shaken.inspect_err(|error| served.turned_away(Refusal::Handshake, error))?))
 }
 
 /// One connection, request by request, until it ends; it may be asked to end sooner.
@@ -161,25 +172,31 @@ pub fn converse<S: Serve>(
     served: Arc<S>,
     limits: Limits,
 ) -> impl GracefulConnection<Error = hyper::Error> {
+    converse_at(None, stream, served, limits)
+}
+
+fn converse_at<S: Serve>(
+    place: Option<Place>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    served: Arc<S>,
+    limits: Limits,
+) -> impl GracefulConnection<Error = hyper::Error> {
+    let place = place.map(Arc::new);
     let service = service_fn(move |request| {
-        let served = Arc::clone(&served);
-        async move { Ok::<_, Infallible>(served.answer(request).await) }
+        let (served, place) = (Arc::clone(&served), place.clone());
+        async move {
+            if let Some(place) = &place {
+                place.answers();
+            }
+            let response = served.answer(request).await;
+            Ok::<_, Infallible>(response.map(|body| Answering::new(body, place)))
+        }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(HEAD)
         .serve_connection(TokioIo::new(Paced::new(stream, limits.write_timeout)), service)
-}
-
-/// Takes the next connection as soon as there is a place for it.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
 }
 
 /// Out of descriptors, perhaps: trying again at once would only spin.
@@ -193,9 +210,9 @@ impl Serve for Router {
         self.gate.as_ref()
     }
 
-    fn turned_away(&self, error: &io::Error) {
-        tracing::debug!(%error, "a client's handshake failed");
-        self.telemetry.turned_away(Refusal::Handshake);
+    fn turned_away(&self, why: Refusal, error: &io::Error) {
+        tracing::debug!(%error, "a client was turned away");
+        self.telemetry.turned_away(why);
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {

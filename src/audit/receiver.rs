@@ -20,7 +20,7 @@ use crate::{
     api::{Certificate, tls::TlsError},
     config::{listeners::Files, settings::Caps},
     exposition::{Collect, Exposition},
-    http::{Body, Serve, gate::Gate, text},
+    http::{Body, Refusal as Unheard, Serve, gate::Gate, text},
     watch::trouble::{Tell, Trouble},
     wire::DecodeError,
 };
@@ -137,8 +137,12 @@ impl Serve for Receiver {
         Some(&self.gate)
     }
 
-    fn turned_away(&self, error: &io::Error) {
-        self.refused(BatchResult::Handshake, &error.to_string());
+    fn turned_away(&self, why: Unheard, error: &io::Error) {
+        let result = match why {
+            Unheard::Crowded => BatchResult::Crowded,
+            _ => BatchResult::Handshake,
+        };
+        self.refused(result, &error.to_string());
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {

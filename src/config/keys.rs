@@ -78,7 +78,7 @@ pub static KEYS: &[Key] = &[
         "--max-connections",
         "64",
         "a number from 1 to 10000",
-        "Connections at a time, of scrapers and of those who send audit events.",
+        "Connections at a time, of scrapers and of those who send audit events; one more takes the place of another.",
     ),
     key(
         "http.write_timeout",

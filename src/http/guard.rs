@@ -143,10 +143,8 @@ impl Refusal {
     /// What is answered; nothing of what is known here is in it.
     pub(super) fn response(self) -> Response<Body> {
         let (status, why) = match self {
-            Self::Unauthorized | Self::Handshake => {
-                (StatusCode::UNAUTHORIZED, "a token of this cluster is wanted\n")
-            }
-            Self::Forbidden => {
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "a token of this cluster is wanted\n"),
+            Self::Forbidden | Self::Handshake | Self::Crowded => {
                 (StatusCode::FORBIDDEN, "this needs the right to get the path /metrics\n")
             }
             Self::Unanswered => (
@@ -160,7 +158,7 @@ impl Refusal {
             Self::Unauthorized => (WWW_AUTHENTICATE, "Bearer"),
             Self::Unanswered => (RETRY_AFTER, "5"),
             Self::Busy => (RETRY_AFTER, "1"),
-            Self::Forbidden | Self::Handshake => return response,
+            Self::Forbidden | Self::Handshake | Self::Crowded => return response,
         };
         response.headers_mut().insert(name, HeaderValue::from_static(value));
         response

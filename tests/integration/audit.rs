@@ -344,22 +344,23 @@ async fn alone(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_connection_too_many_waits_for_its_turn() {
+async fn one_connection_too_many_takes_the_place_of_the_idle_one() {
     let files = Files::new();
-    let (address, _, _shutdown, _served) = alone(&files, Limits { connections: 1, ..LIMITS }).await;
+    let (address, receiver, _shutdown, _served) =
+        alone(&files, Limits { connections: 1, ..LIMITS }).await;
     let mut first = files.client(address, None).dial().await.expect("a connection");
-    let client = files.client(address, None);
-    let second = tokio::spawn(async move { client.post(TOKEN, &batch(&[])).await });
     let text = batch(&[]);
     let head = format!("{GOOD}\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", text.len());
     first.write_all(format!("{head}{text}").as_bytes()).await.expect("written");
     let mut bytes = [0; 12];
     first.read_exact(&mut bytes).await.expect("the first one is answered");
     assert_eq!(&bytes, b"HTTP/1.1 200");
-    assert!(!second.is_finished(), "the second one waits");
-    drop(first);
-    let answered = second.await.expect("no panic").expect("an answer");
-    assert_eq!(answered.status, 200);
+    let second = files.client(address, None).post(TOKEN, &text).await.expect("an answer");
+    assert_eq!(second.status, 200);
+    let mut out = Exposition::new(Format::Text, &[]);
+    receiver.collect(&mut out);
+    let shown = String::from_utf8_lossy(&out.finish()).into_owned();
+    assert!(shown.contains("kubetally_audit_batches_total{result=\"crowded\"} 1\n"), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,8 @@
 
 /// Who we are and what we may: reviewed, and kept true.
 mod access;
+/// The serving side under attack.
+mod attacks;
 /// The audit receiver over TLS: who may send, what is refused, what is counted.
 mod audit;
 #[path = "../support/binary.rs"]

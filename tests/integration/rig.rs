@@ -170,7 +170,7 @@ impl Watching {
 pub struct Scrape(pub BTreeMap<String, f64>);
 
 impl Scrape {
-    fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let samples = text.lines().filter(|line| !line.starts_with('#'));
         let parsed = samples.map(|line| {
             let (series, value) = line.rsplit_once(' ').expect("a sample");

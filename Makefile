@@ -15,7 +15,7 @@ COUNT := PATH="$(VALGRIND)/usr/bin:$$PATH"; tools=$(VALGRIND)/usr/libexec/valgri
   if [ -d "$$tools" ]; then export VALGRIND_LIB="$$tools"; fi; \
   cargo bench --profile measure --bench instructions
 
-.PHONY: help test detect attack fmt lint doc docs deny advisories bench microbench instructions instructions-write valgrind fuzz fuzz-build apiserver-assets kube-state-metrics helm prometheus-operator conformance manifests dashboards image tools image-test prometheus prometheus-test page-test ci
+.PHONY: help test detect soak attack fmt lint doc docs deny advisories bench microbench instructions instructions-write valgrind fuzz fuzz-build apiserver-assets kube-state-metrics helm prometheus-operator conformance manifests dashboards image tools image-test prometheus prometheus-test page-test ci
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -25,6 +25,9 @@ test: ## Test without a cluster or a Prometheus
 
 detect: ## Measure, over sockets, how soon a server that has frozen is noticed
 	cargo test --test integration -- --ignored --nocapture how_soon_silence_is_noticed
+
+soak: ## Churn for an hour, or for SOAK_SECONDS, and see whether memory stays flat
+	cargo bench --profile measure --bench soak
 
 attack: ## Attack the listener of a Kubetally with 10,000 pods; what that costs is printed
 	KUBETALLY_ATTACK_PODS=10000 cargo test --profile measure --test integration attacks -- --nocapture --test-threads 1

@@ -69,12 +69,15 @@ const REQUIRED: Duration = Duration::from_secs(15);
 /// # Errors
 /// Where the runtime cannot be made, or the work fails.
 pub fn block_on(work: impl Future<Output = Result<(), Exit>>) -> Result<(), Exit> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(Exit::internal)?
-        .block_on(work)
+        .map_err(Exit::internal)?;
+    let ended = runtime.block_on(work);
+    // A look-up of a name cannot be broken off, and nobody needs it any more.
+    runtime.shutdown_background();
+    ended
 }
 
 /// `kubetally run`: finds the cluster, then watches it until a signal.

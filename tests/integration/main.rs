@@ -60,5 +60,6 @@ mod rig;
 mod sender;
 /// Several daemons that share the objects.
 mod sharding;
+mod stopping;
 /// Lists, watches, counts.
 mod watching;

@@ -7,6 +7,7 @@ DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 CARGO_FUZZ := 0.13.2
 FUZZ := $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ)/bin/cargo-fuzz
 FUZZ_SECONDS := 60
+LIVES := 20000
 PODS := 20000
 PROMETHEUS := $(CACHE)/prometheus
 VALGRIND := $(CACHE)/valgrind
@@ -15,7 +16,7 @@ COUNT := PATH="$(VALGRIND)/usr/bin:$$PATH"; tools=$(VALGRIND)/usr/libexec/valgri
   if [ -d "$$tools" ]; then export VALGRIND_LIB="$$tools"; fi; \
   cargo bench --profile measure --bench instructions
 
-.PHONY: help test detect soak attack fmt lint doc docs deny advisories bench microbench instructions instructions-write valgrind fuzz fuzz-build apiserver-assets kube-state-metrics helm prometheus-operator conformance manifests dashboards image tools image-test prometheus prometheus-test page-test ci
+.PHONY: help test detect simulate soak attack fmt lint doc docs deny advisories bench microbench instructions instructions-write valgrind fuzz fuzz-build apiserver-assets kube-state-metrics helm prometheus-operator conformance manifests dashboards image tools image-test prometheus prometheus-test page-test ci
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -25,6 +26,9 @@ test: ## Test without a cluster or a Prometheus
 
 detect: ## Measure, over sockets, how soon a server that has frozen is noticed
 	cargo test --test integration -- --ignored --nocapture how_soon_silence_is_noticed
+
+simulate: ## Live through 20,000 seeds of faults, or LIVES, of two simulated hours each
+	KUBETALLY_LIVES=$(LIVES) cargo test --profile measure --test integration hours_of_faults -- --nocapture
 
 soak: ## Churn for an hour, or for SOAK_SECONDS, and see whether memory stays flat
 	cargo bench --profile measure --bench soak

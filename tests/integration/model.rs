@@ -5,7 +5,9 @@
 //! What can be known, precisely:
 //! - Once a watch is open and everything sent has arrived, the store equals the server. One thing
 //!   the protocol hides: a server set back to a backup whose resourceVersions have passed ours
-//!   again accepts our watch and never sends what differs. Nobody can tell before the next list.
+//!   again accepts our watch and never sends what differs. Nobody can tell before the next list. What
+//!   it writes then of an object at the very resourceVersion that we have of it looks like what we
+//!   have, and is not written here.
 //! - Of a name that came in the first list, growth counts; of one that came later, all, or once
 //!   where it began before we did. What comes again of a time that has passed counts nothing, though
 //!   it may be of a name that came and went before we looked. What an event counted between its last
@@ -14,11 +16,15 @@
 
 mod client;
 mod server;
+mod simulation;
 
 use std::time::Duration;
 
-use client::Client;
-use kubetally::{api::TransportReason, watch::machine::FailureKind};
+use client::{Client, Met};
+use kubetally::{
+    api::TransportReason,
+    watch::machine::{FailureKind, Input},
+};
 use proptest::prelude::*;
 use server::{NAMES, Server};
 
@@ -26,7 +32,11 @@ const PHASES: [&str; 3] = ["Pending", "Running", "Failed"];
 
 #[derive(Clone, Debug)]
 enum Step {
-    Write { name: usize, phase: usize, times: u32 },
+    Write {
+        name: usize,
+        phase: usize,
+        times: u32,
+    },
     Delete(Vec<usize>),
     Compact,
     BackUp,
@@ -37,7 +47,18 @@ enum Step {
     Replay(u64),
     End(Option<TransportReason>),
     Garbage,
-    Trouble(FailureKind),
+    /// An ERROR event of this status.
+    Error(u16),
+    /// What the next attempt meets.
+    Trouble(Met),
+    /// What every attempt meets for so many seconds.
+    Spell(Met, u64),
+    /// Our certificate is another one.
+    Rotate,
+    /// A right that was missing is there.
+    Grant,
+    /// A probe has noticed that the server went back.
+    Rewind,
     Tick(u64),
 }
 
@@ -72,7 +93,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (1_u64..20).prop_map(Step::Replay),
         3 => reason.prop_map(Step::End),
         1 => Just(Step::Garbage),
-        3 => trouble.prop_map(Step::Trouble),
+        3 => trouble.prop_map(|kind| Step::Trouble(Met::Failure(kind, None))),
         6 => (0_u64..90).prop_map(Step::Tick),
     ]
 }
@@ -114,7 +135,14 @@ impl World {
             Step::Replay(versions) => client.replay(*versions, server),
             Step::End(reason) => client.end(*reason, server),
             Step::Garbage => client.garbage(server),
-            Step::Trouble(kind) => client.trouble = Some(*kind),
+            Step::Error(code) => client.error(*code, server),
+            Step::Trouble(met) => client.trouble = Some(*met),
+            Step::Spell(met, seconds) => {
+                client.spell = Some((client.now + Duration::from_secs(*seconds), *met));
+            }
+            Step::Rotate => client.told(Input::Rotated, server),
+            Step::Grant => client.told(Input::Granted, server),
+            Step::Rewind => client.told(Input::Rewound, server),
             Step::Tick(seconds) => client.tick(Duration::from_secs(*seconds), server),
         }
     }
@@ -126,7 +154,7 @@ impl World {
 
     /// Nothing goes wrong any more: a little later all has arrived.
     fn settle(&mut self) -> Result<(), TestCaseError> {
-        self.client.trouble = None;
+        self.client.heal();
         for minute in 0..60 {
             // A page a round.
             for _ in 0..NAMES {

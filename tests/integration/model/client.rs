@@ -1,7 +1,10 @@
 //! Steps the machine, the wire readers and a store as the daemon's driver does, with a clock and a
 //! network of its own.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use kubetally::{
     api::{TransportReason, status},
@@ -28,11 +31,28 @@ pub struct Client {
     stream: Option<Stream>,
     next: Option<Request>,
     /// What the next attempt meets instead of the server.
-    pub trouble: Option<FailureKind>,
+    pub trouble: Option<Met>,
+    /// What every attempt meets until then.
+    pub spell: Option<(Duration, Met)>,
+    /// When something was asked, but for the next pages of a list.
+    pub asked: Vec<Duration>,
+    /// Why watches ended and lists began, of all that ever did.
+    pub causes: BTreeSet<&'static str>,
     /// The server's epoch when the list under way began, and when the last complete one did.
     list_epoch: u32,
     pub epoch: Option<u32>,
     pub seen: Seen,
+}
+
+/// What an attempt meets instead of the server.
+#[derive(Clone, Copy, Debug)]
+pub enum Met {
+    /// This, and how long to wait.
+    Failure(FailureKind, Option<Duration>),
+    /// A 200 that ends at once.
+    Close,
+    /// No answer.
+    Nothing,
 }
 
 struct Stream {
@@ -95,6 +115,9 @@ impl Client {
             stream: None,
             next: None,
             trouble: None,
+            spell: None,
+            asked: Vec::new(),
+            causes: BTreeSet::new(),
             list_epoch: 0,
             epoch: None,
             seen: Seen::default(),
@@ -183,6 +206,24 @@ impl Client {
         if let Some(stream) = &mut self.stream {
             stream.sending.bytes.extend_from_slice(b"\"garbage\n");
         }
+    }
+
+    /// An ERROR event comes after what is on its way.
+    pub fn error(&mut self, code: u16, server: &Server) {
+        self.follow(server);
+        if let Some(stream) = &mut self.stream {
+            stream.sending.bytes.extend_from_slice(super::server::error(code).as_bytes());
+        }
+    }
+
+    /// Something is told to the machine from beside.
+    pub fn told(&mut self, input: Input, server: &mut Server) {
+        self.input(input, server);
+    }
+
+    /// Nothing is in the way of an attempt any more.
+    pub fn heal(&mut self) {
+        (self.trouble, self.spell) = (None, None);
     }
 
     /// Whether a watch is open and everything has arrived.
@@ -305,7 +346,9 @@ impl Client {
                     self.seen.began.get_or_insert(NOON + self.now.as_secs());
                     self.epoch = Some(self.list_epoch);
                 }
-                Action::Ended(_) | Action::Relist(_) | Action::Retry(_) => {}
+                Action::Ended(cause) => drop(self.causes.insert(cause.as_str())),
+                Action::Relist(cause) => drop(self.causes.insert(cause.as_str())),
+                Action::Retry(_) => {}
             }
         }
         while let Some(request) = self.next.take() {
@@ -315,9 +358,19 @@ impl Client {
     }
 
     fn open(&mut self, request: &Request, server: &mut Server) {
-        let opened = match self.trouble.take() {
-            Some(kind) => Err(kind),
-            None => server.open(request),
+        if !matches!(request, Request::Page { next: Some(_), .. }) {
+            self.asked.push(self.now);
+        }
+        let spell = self.spell.filter(|(until, _)| self.now < *until).map(|(_, met)| met);
+        let opened = match self.trouble.take().or(spell) {
+            Some(Met::Failure(kind, retry_after)) => Err(Failure { kind, retry_after }),
+            Some(Met::Close) => {
+                self.input(Input::Opened, server);
+                self.input(Input::Ended(None), server);
+                return;
+            }
+            Some(Met::Nothing) => return,
+            None => server.open(request).map_err(|kind| Failure { kind, retry_after: None }),
         };
         match opened {
             Ok(sending) => {
@@ -330,8 +383,8 @@ impl Client {
                 self.stream = Some(Stream { sending, reader, ends });
                 self.input(Input::Opened, server);
             }
-            Err(kind) => {
-                self.input(Input::Failed(Failure { kind, retry_after: None }), server);
+            Err(failure) => {
+                self.input(Input::Failed(failure), server);
             }
         }
     }

@@ -1,6 +1,9 @@
 //! A naive API server: objects, a history with resourceVersions, pages, watches, compaction.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use kubetally::watch::machine::{FailureKind, Request};
 use serde_json::{Value, json};
@@ -37,6 +40,8 @@ pub struct Server {
     /// How often a backup was restored.
     pub epoch: u32,
     uids: u64,
+    /// Which objects were written at which resourceVersion, by whatever restored state.
+    issued: BTreeSet<(usize, u64)>,
     /// How often each event really happened, and when first: what the recorders know.
     pub happened: [(u32, Duration); NAMES],
 }
@@ -62,6 +67,7 @@ impl Server {
             backup: (Objects::new(), 10),
             epoch: 0,
             uids: 0,
+            issued: BTreeSet::new(),
             happened: [(0, Duration::ZERO); NAMES],
         }
     }
@@ -74,6 +80,9 @@ impl Server {
         }
         happened.0 += times;
         self.version += 1;
+        while !self.issued.insert((name, self.version)) {
+            self.version += 1;
+        }
         let old = self.objects.get(&name).map(|object| object.uid);
         let uid = old.unwrap_or_else(|| {
             self.uids += 1;
@@ -231,6 +240,12 @@ fn bookmark(version: u64, end: bool) -> String {
     let metadata = json!({"resourceVersion": version.to_string(), "annotations": annotations});
     let object = json!({"metadata": metadata, "spec": {"containers": null}});
     format!("{{\"type\":\"BOOKMARK\",\"object\":{object}}}\n")
+}
+
+/// An ERROR event.
+pub fn error(code: u16) -> String {
+    let status = json!({"kind": "Status", "message": "as a test wants it", "code": code});
+    format!("{{\"type\":\"ERROR\",\"object\":{status}}}\n")
 }
 
 fn gone() -> String {

@@ -33,6 +33,8 @@ mod get;
 mod golden;
 /// HTTPS, and who may scrape.
 mod guarded;
+/// What a server or a tenant may send to do harm.
+mod hostile;
 /// The HTTP side on real sockets: routes, formats, limits, drain.
 mod http;
 /// Tokens, certificates, rights.

@@ -66,11 +66,20 @@ fn keys<'a>(prefix: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
 /// A name may be what another one became by its number; kube-state-metrics shows both, which is no
 /// valid series.
 fn part(keys: &mut [String]) {
-    for at in 1..keys.len() {
-        let plain = keys[at].clone();
+    let mut count: HashMap<String, usize> = HashMap::new();
+    for key in &*keys {
+        *count.entry(key.clone()).or_default() += 1;
+    }
+    if count.len() == keys.len() {
+        return;
+    }
+    for key in keys.iter_mut().skip(1) {
+        let plain = key.clone();
         let mut number = 1;
-        while keys.iter().enumerate().any(|(other, key)| other != at && *key == keys[at]) {
-            keys[at] = format!("{plain}_conflict{number}");
+        while let Some(many) = count.get_mut(key).filter(|many| **many > 1) {
+            *many -= 1;
+            *key = format!("{plain}_conflict{number}");
+            *count.entry(key.clone()).or_default() += 1;
             number += 1;
         }
     }

@@ -34,12 +34,6 @@ impl Backoff {
         delay
     }
 
-    /// Whether the delays have reached their cap: failing for long.
-    #[must_use]
-    pub fn at_cap(&self) -> bool {
-        self.last.is_some() && self.next >= self.cap
-    }
-
     /// Starts anew.
     pub const fn reset(&mut self) {
         self.next = self.first;
@@ -70,7 +64,6 @@ mod tests {
             now += delay;
         }
         assert_eq!(delays, [1, 2, 4, 8, 8, 8]);
-        assert!(backoff.at_cap());
     }
 
     #[test]

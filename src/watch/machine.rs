@@ -206,12 +206,6 @@ impl Machine {
         self.denied
     }
 
-    /// Whether it has failed for so long that it waits its longest between tries.
-    #[must_use]
-    pub fn degraded(&self) -> bool {
-        !self.connected() && self.backoff.at_cap()
-    }
-
     /// Takes other options, from the next request on.
     pub const fn set_options(&mut self, options: Options) {
         self.options = options;

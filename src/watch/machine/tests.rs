@@ -118,7 +118,7 @@ fn expired_is_exactly_one_relist(#[case] event: bool) {
 }
 
 #[test]
-fn expired_after_every_relist_backs_off_to_the_cap_and_shows() {
+fn expired_after_every_relist_backs_off_to_the_cap() {
     let mut rig = Rig::watching(true);
     let mut waits = Vec::new();
     for _ in 0..8 {
@@ -129,8 +129,6 @@ fn expired_after_every_relist_backs_off_to_the_cap_and_shows() {
     }
     assert!(waits.is_sorted_by(|a, b| *a <= *b * 2), "{waits:?}");
     assert!(waits[7] >= Duration::from_secs(30) && waits[7] < MINUTE, "{waits:?}");
-    rig.fail(FailureKind::Expired);
-    assert!(rig.machine.degraded());
 }
 
 #[test]

@@ -368,7 +368,8 @@ impl Trouble {
         self.failure.kind == FailureKind::Unauthorized
     }
 
-    /// Whether the server said GOAWAY before it took the request (RFC 9113, 6.8).
+    /// Whether the server went away before it took the request: by GOAWAY (RFC 9113, 6.8), or over
+    /// HTTP/1.1 by ending a connection that was kept.
     fn is_unanswered(&self) -> bool {
         self.failure.kind == FailureKind::Transport(TransportReason::Goaway)
     }

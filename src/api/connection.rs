@@ -71,6 +71,8 @@ pub(crate) type Secured = TlsStream<BufReader<TcpStream>>;
 pub struct Connection {
     sender: Sender,
     driver: Driver,
+    /// Whether a request was answered on it.
+    answered: bool,
 }
 
 #[derive(Debug)]
@@ -129,7 +131,7 @@ impl Connection {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| classify(&error))?;
-        Ok(Self { sender: Sender::Http1(sender), driver: drive(connection) })
+        Ok(Self { sender: Sender::Http1(sender), driver: drive(connection), answered: false })
     }
 
     async fn http2<S>(stream: S) -> Result<Self, TransportError>
@@ -147,7 +149,7 @@ impl Connection {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| classify(&error))?;
-        Ok(Self { sender: Sender::Http2(sender), driver: drive(connection) })
+        Ok(Self { sender: Sender::Http2(sender), driver: drive(connection), answered: false })
     }
 
     /// Whether it speaks HTTP/2, where requests name scheme and authority.
@@ -184,8 +186,24 @@ impl Connection {
             },
         };
         match sent {
-            Ok(response) => Ok(response),
-            Err(error) => Err(self.why(&error).await),
+            Ok(response) => {
+                self.answered = true;
+                Ok(response)
+            }
+            Err(error) => {
+                let error = self.why(&error).await;
+                Err(self.unanswered(error))
+            }
+        }
+    }
+
+    /// HTTP/1.1 has no word for going away: a server that ends a connection between two requests may
+    /// meet the second one on its way (RFC 9112, 9.5), which nobody has taken then.
+    fn unanswered(&self, error: TransportError) -> TransportError {
+        let ended = matches!(error.reason, TransportReason::Eof | TransportReason::Reset);
+        match self.answered && ended && !self.is_http2() {
+            true => TransportError { reason: TransportReason::Goaway, ..error },
+            false => error,
         }
     }
 
@@ -205,7 +223,9 @@ fn drive(connection: impl Future<Output = Result<(), hyper::Error>> + Send + 'st
     Driver(tokio::spawn(async move {
         // The connection is dropped, and its streams told, only after it is known why it ended.
         let mut connection = pin!(connection);
-        connection.as_mut().await.err().map(|error| classify(&error))
+        let error = connection.as_mut().await.err();
+        // That it could not say farewell to a server that had gone is why nothing failed.
+        error.filter(|error| !error.is_shutdown()).map(|error| classify(&error))
     }))
 }
 
@@ -373,4 +393,39 @@ fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    /// Ends the connection at the second request, or at the first.
+    #[rstest]
+    #[case::kept(1, TransportReason::Goaway)]
+    #[case::fresh(0, TransportReason::Eof)]
+    #[tokio::test]
+    async fn a_kept_connection_that_ends_took_no_request(
+        #[case] answers: usize,
+        #[case] expected: TransportReason,
+    ) {
+        let (ours, mut theirs) = duplex(4096);
+        tokio::spawn(async move {
+            for answered in 0..=answers {
+                theirs.read(&mut [0; 4096]).await.expect("a request");
+                if answered < answers {
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                    theirs.write_all(answer).await.expect("an answer");
+                }
+            }
+        });
+        let mut connection = Connection::http1(ours).await.expect("a connection");
+        for _ in 0..answers {
+            connection.send(Request::default()).await.expect("an answer");
+        }
+        let error = connection.send(Request::default()).await.expect_err("it has ended");
+        assert_eq!(error.reason, expected, "{}", error.message);
+    }
 }

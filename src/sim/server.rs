@@ -87,8 +87,10 @@ async fn converse(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     builder.http2().max_concurrent_streams(shared.options.streams);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
-        ended = serving.as_mut() => Some(ended),
+        // Who is told to leave before an answer says so in it.
+        biased;
         _ = leave.changed() => None,
+        ended = serving.as_mut() => Some(ended),
         () = unauthorized.notified() => None,
     };
     let ended = match ended {

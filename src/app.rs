@@ -431,3 +431,22 @@ fn unix_now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    #[test]
+    fn the_end_waits_for_nothing_that_cannot_be_broken_off() {
+        let (resolver, answer) = sync_channel::<()>(1);
+        let ended = block_on(async {
+            // As a look-up is that hangs: it ends with the other side of the channel.
+            tokio::task::spawn_blocking(move || answer.recv());
+            Ok(())
+        });
+        assert!(ended.is_ok());
+        drop(resolver);
+    }
+}

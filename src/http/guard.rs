@@ -142,25 +142,31 @@ impl Guard {
 impl Refusal {
     /// What is answered; nothing of what is known here is in it.
     pub(super) fn response(self) -> Response<Body> {
-        let (status, why) = match self {
-            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "a token of this cluster is wanted\n"),
-            Self::Forbidden | Self::Handshake | Self::Crowded => {
-                (StatusCode::FORBIDDEN, "this needs the right to get the path /metrics\n")
-            }
+        let (status, header, why) = match self {
+            Self::Unauthorized => (
+                StatusCode::UNAUTHORIZED,
+                Some((WWW_AUTHENTICATE, "Bearer")),
+                "a token of this cluster is wanted\n",
+            ),
             Self::Unanswered => (
                 StatusCode::SERVICE_UNAVAILABLE,
+                Some((RETRY_AFTER, "5")),
                 "the API server does not say who may read this; Kubetally's log says why\n",
             ),
-            Self::Busy => (StatusCode::TOO_MANY_REQUESTS, "too many unknown tokens; try again\n"),
+            Self::Busy => (
+                StatusCode::TOO_MANY_REQUESTS,
+                Some((RETRY_AFTER, "1")),
+                "too many unknown tokens; try again\n",
+            ),
+            // Who is crowded out or fails in the handshake is not answered at all.
+            Self::Forbidden | Self::Handshake | Self::Crowded => {
+                (StatusCode::FORBIDDEN, None, "this needs the right to get the path /metrics\n")
+            }
         };
         let mut response = text(status, why);
-        let (name, value) = match self {
-            Self::Unauthorized => (WWW_AUTHENTICATE, "Bearer"),
-            Self::Unanswered => (RETRY_AFTER, "5"),
-            Self::Busy => (RETRY_AFTER, "1"),
-            Self::Forbidden | Self::Handshake | Self::Crowded => return response,
-        };
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        if let Some((name, value)) = header {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
         response
     }
 }

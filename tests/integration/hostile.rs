@@ -30,13 +30,13 @@ struct Told {
 }
 
 impl Told {
-    async fn start(wire: &str) -> Self {
+    async fn start() -> Self {
         let cluster = Cluster::start(Options::default()).await;
         cluster.sim.put("pods", pod("shop", "a", "Running"));
         cluster.endpoint_by(&cluster.kubeconfig(&json!({"tokenFile": "token"})));
         let kubeconfig = cluster.account.path().join("config");
         let flags = ["--resources", "pods", "--detail", "pods", "--labels", "pods=[*]"];
-        let more = ["--probe-interval", "0s", "--wire", wire];
+        let more = ["--probe-interval", "0s", "--wire", "json"];
         let daemon = Daemon::watching(&kubeconfig, &[&flags[..], &more].concat());
         let this = Self { cluster, daemon };
         this.shows_all().await;
@@ -100,7 +100,7 @@ fn bomb() -> Vec<u8> {
 #[case::a_long_header(answer(vec![("X-Long", LONG.as_str())], ""))]
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_of_a_server_that_lies_change_nothing(#[case] fault: Fault) {
-    let told = Told::start("json").await;
+    let told = Told::start().await;
     let sim = &told.cluster.sim;
     sim.inject(Rule { times: 2, ..Rule::once("watch", "pods", fault) });
     sim.put("pods", pod("shop", "before", "Running"));
@@ -150,7 +150,7 @@ fn statuses(restarts: &str) -> Value {
 #[case::no_time(odd(|pod| pod["metadata"]["creationTimestamp"] = "tomorrow".into()))]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_cannot_be_hides_no_other(#[case] object: Value) {
-    let told = Told::start("json").await;
+    let told = Told::start().await;
     told.cluster.sim.put("pods", object);
     told.cluster.sim.put("pods", pod("shop", "after", "Pending"));
     let after = "kubetally_pods{namespace=\"shop\",phase=\"Pending\"}";

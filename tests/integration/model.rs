@@ -62,14 +62,9 @@ enum Step {
     Tick(u64),
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let names = || 0..NAMES;
-    let reason = prop::option::of(prop::sample::select(&[
-        TransportReason::Reset,
-        TransportReason::Eof,
-        TransportReason::PingTimeout,
-    ]));
-    let trouble = prop::sample::select(&[
+/// What an attempt may meet.
+fn met() -> impl Strategy<Value = Met> {
+    let kind = prop::sample::select(&[
         FailureKind::Expired,
         FailureKind::TooLarge,
         FailureKind::Unauthorized,
@@ -79,22 +74,45 @@ fn step() -> impl Strategy<Value = Step> {
         FailureKind::Unsupported,
         FailureKind::Server,
         FailureKind::Transport(TransportReason::Refused),
+        FailureKind::Transport(TransportReason::Tls),
     ]);
+    let wait = prop::option::weighted(0.3, (20_u64..40).prop_map(Duration::from_secs));
     prop_oneof![
-        8 => (names(), 0..PHASES.len(), 1_u32..4)
+        10 => (kind, wait).prop_map(|(kind, wait)| Met::Failure(kind, wait)),
+        1 => Just(Met::Close),
+        1 => Just(Met::Nothing),
+    ]
+}
+
+/// What may happen next.
+fn step() -> impl Strategy<Value = Step> {
+    let names = || 0..NAMES;
+    let reason = prop::option::of(prop::sample::select(&[
+        TransportReason::Reset,
+        TransportReason::Eof,
+        TransportReason::PingTimeout,
+        TransportReason::Goaway,
+        TransportReason::ReadTimeout,
+    ]));
+    prop_oneof![
+        12 => (names(), 0..PHASES.len(), 1_u32..4)
             .prop_map(|(name, phase, times)| Step::Write { name, phase, times }),
-        3 => prop::collection::vec(names(), 1..4).prop_map(Step::Delete),
+        4 => prop::collection::vec(names(), 1..4).prop_map(Step::Delete),
         1 => Just(Step::Compact),
         1 => Just(Step::BackUp),
         1 => Just(Step::Restore),
-        8 => (1_usize..600).prop_map(Step::Receive),
-        6 => Just(Step::ReceiveAll),
-        2 => Just(Step::Bookmark),
+        9 => (1_usize..600).prop_map(Step::Receive),
+        8 => Just(Step::ReceiveAll),
+        3 => Just(Step::Bookmark),
         2 => (1_u64..20).prop_map(Step::Replay),
-        3 => reason.prop_map(Step::End),
+        4 => reason.prop_map(Step::End),
         1 => Just(Step::Garbage),
-        3 => trouble.prop_map(|kind| Step::Trouble(Met::Failure(kind, None))),
-        6 => (0_u64..90).prop_map(Step::Tick),
+        1 => prop::sample::select(&[410_u16, 429, 500, 503]).prop_map(Step::Error),
+        4 => met().prop_map(Step::Trouble),
+        1 => (met(), 10_u64..600).prop_map(|(met, seconds)| Step::Spell(met, seconds)),
+        1 => Just(Step::Rotate),
+        1 => Just(Step::Grant),
+        10 => (0_u64..90).prop_map(Step::Tick),
     ]
 }
 

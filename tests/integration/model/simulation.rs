@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use fastrand::Rng;
-use kubetally::{
-    api::TransportReason,
-    watch::{EndCause, RelistCause, machine::FailureKind},
+use kubetally::watch::{EndCause, RelistCause};
+use proptest::{
+    prelude::*,
+    strategy::ValueTree,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
-use proptest::test_runner::TestCaseError;
 
-use super::{PHASES, Step, World, client::Met, server::NAMES};
+use super::{Step, World, server::NAMES, step};
 
 /// How long a life lasts at least.
 const LIFE: Duration = Duration::from_secs(2 * 3600);
@@ -38,94 +38,39 @@ struct Chronicle {
 }
 
 impl Step {
-    /// What may happen next.
-    fn draw(random: &mut Rng) -> Self {
-        let name = |random: &mut Rng| random.usize(..NAMES);
-        match random.u8(..64) {
-            0..12 => Self::Write {
-                name: name(random),
-                phase: random.usize(..PHASES.len()),
-                times: random.u32(1..4),
-            },
-            12..16 => {
-                Self::Delete((0..random.usize(1..4)).map(|_| random.usize(..NAMES)).collect())
-            }
-            16 => Self::Compact,
-            17 => Self::BackUp,
-            18 => Self::Restore,
-            19..28 => Self::Receive(random.usize(1..600)),
-            28..36 => Self::ReceiveAll,
-            36..39 => Self::Bookmark,
-            39..41 => Self::Replay(random.u64(1..20)),
-            41..45 => Self::End(Self::reason(random)),
-            45 => Self::Garbage,
-            46 => Self::Error(*pick(random, &[410, 429, 500, 503])),
-            47..51 => Self::Trouble(Met::draw(random)),
-            51 => Self::Spell(Met::draw(random), random.u64(10..600)),
-            52 => Self::Rotate,
-            53 => Self::Grant,
-            _ => Self::Tick(random.u64(..90)),
-        }
-    }
-
-    fn reason(random: &mut Rng) -> Option<TransportReason> {
-        use TransportReason::{Eof, Goaway, PingTimeout, ReadTimeout, Reset};
-        let reasons = [Reset, Eof, PingTimeout, Goaway, ReadTimeout];
-        random.bool().then(|| *pick(random, &reasons))
-    }
-
     fn kind(&self) -> String {
         let text = format!("{self:?}");
         text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
     }
 }
 
-impl Met {
-    fn draw(random: &mut Rng) -> Self {
-        use FailureKind::{
-            Expired, Forbidden, NotFound, Server, Throttled, TooLarge, Transport, Unauthorized,
-            Unsupported,
-        };
-        let kinds = [
-            Expired,
-            TooLarge,
-            Unauthorized,
-            Forbidden,
-            NotFound,
-            Throttled,
-            Unsupported,
-            Server,
-            Transport(TransportReason::Refused),
-            Transport(TransportReason::Tls),
-        ];
-        match random.u8(..12) {
-            0 => Self::Nothing,
-            1 => Self::Close,
-            _ => {
-                let wait = random.u64(..40);
-                Self::Failure(*pick(random, &kinds), (wait > 20).then(|| Duration::from_secs(wait)))
-            }
-        }
-    }
+/// Draws what a seed decides.
+fn drawing(seed: u64) -> TestRunner {
+    // Mixed, as xorshift remembers a seed of few bits for long.
+    let mut mixed = fastrand::Rng::with_seed(seed);
+    let bytes: [u8; 16] = std::array::from_fn(|_| mixed.u8(..));
+    let random = TestRng::from_seed(RngAlgorithm::XorShift, &bytes);
+    TestRunner::new_with_rng(Config::default(), random)
 }
 
-fn pick<'a, T>(random: &mut Rng, among: &'a [T]) -> &'a T {
-    &among[random.usize(..among.len())]
+fn draw<S: Strategy>(from: &S, runner: &mut TestRunner) -> Result<S::Value, TestCaseError> {
+    Ok(from.new_tree(runner).map_err(TestCaseError::fail)?.current())
 }
 
 /// Lives through one seed.
 fn live(seed: u64, chronicle: &mut Chronicle) -> Result<(), TestCaseError> {
-    let mut random = Rng::with_seed(seed);
-    let resource = if random.bool() { "pods" } else { "events" };
-    let mut world = World::new(resource, random.u64(..), random.usize(..NAMES));
+    let mut runner = drawing(seed);
+    let (of, jitter, before) = draw(&(any::<bool>(), any::<u64>(), 0..NAMES), &mut runner)?;
+    let mut world = World::new(if of { "pods" } else { "events" }, jitter, before);
+    let (spell, step) = (1_usize..60, step());
     world.step(&Step::Tick(0));
     while world.client.now < LIFE {
-        for _ in 0..random.usize(1..60) {
-            let step = Step::draw(&mut random);
+        for at in 0..draw(&spell, &mut runner)? {
+            let step = draw(&step, &mut runner)?;
             *chronicle.steps.entry(step.kind()).or_default() += 1;
             world.step(&step);
             // To look costs more than to live.
-            if random.u8(..8) == 0 {
+            if at % 8 == 0 {
                 world.check()?;
             }
         }

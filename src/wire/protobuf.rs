@@ -186,8 +186,7 @@ impl<'a, T: Field<'a> + Default> Field<'a> for Vec<T> {
 
 impl<'a> Field<'a> for Text<'a> {
     fn take(&mut self, value: Value<'a>) -> Result<(), DecodeError> {
-        let text = std::str::from_utf8(value.bytes()?);
-        *self = text.map_err(|error| DecodeError::Utf8 { at: error.valid_up_to() })?.into();
+        *self = Text::of_bytes(value.bytes()?);
         Ok(())
     }
 }

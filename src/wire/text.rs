@@ -11,6 +11,23 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Text<'a>(Cow<'a, str>);
 
+impl<'a> Text<'a> {
+    /// The text of bytes, with U+FFFD for each that is no UTF-8: the API server stores what it is
+    /// sent in protobuf as it is, and shows it so in JSON (Go, `encoding/json`).
+    #[must_use]
+    pub fn of_bytes(bytes: &'a [u8]) -> Self {
+        if let Ok(text) = str::from_utf8(bytes) {
+            return text.into();
+        }
+        let mut text = String::with_capacity(bytes.len());
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+        }
+        Self(Cow::Owned(text))
+    }
+}
+
 impl<'a> From<&'a str> for Text<'a> {
     fn from(text: &'a str) -> Self {
         Self(Cow::Borrowed(text))
@@ -104,6 +121,15 @@ mod tests {
         let texts: Vec<Option<Text<'_>>> = serde_json::from_str(&json).expect("texts");
         assert!(matches!(&texts[0], Some(Text(Cow::Borrowed("a")))));
         assert!(texts[1].is_none());
+    }
+
+    #[rstest]
+    #[case(b"\xc3\xa9t\xc3\xa9", "\u{e9}t\u{e9}")]
+    #[case(b"cut \xe2\x82", "cut \u{fffd}\u{fffd}")]
+    #[case(b"\xff\xfe in \x80 it", "\u{fffd}\u{fffd} in \u{fffd} it")]
+    #[case(b"", "")]
+    fn bytes_that_are_no_text_are_replaced(#[case] bytes: &[u8], #[case] expected: &str) {
+        assert_eq!(&*Text::of_bytes(bytes), expected);
     }
 
     #[test]

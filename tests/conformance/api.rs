@@ -170,11 +170,28 @@ impl Api {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Response<Incoming>, String> {
-        let mut sender = self.sender().await?;
         let content_type = match method {
             Method::PATCH => "application/merge-patch+json",
             _ => "application/json",
         };
+        let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
+        self.request(method, path, content_type, body).await
+    }
+
+    /// Creates what is written in protobuf.
+    pub async fn create_protobuf(&self, path: &str, object: Vec<u8>) -> Result<Answer, String> {
+        let media = "application/vnd.kubernetes.protobuf";
+        whole(self.request(Method::POST, path, media, object.into()).await?).await
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, String> {
+        let mut sender = self.sender().await?;
         let mut request = Request::builder()
             .method(method)
             .uri(format!("https://localhost:{}{path}", self.port))
@@ -183,7 +200,6 @@ impl Api {
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
         let request = request.body(Full::new(body)).map_err(text)?;
         sender.send_request(request).await.map_err(text)
     }

@@ -6,8 +6,8 @@ use crate::{
     api::Call,
     deploy::apply,
     objects::{
-        container, event, events, new_event, new_events, phase, pod, pods, series, terminated,
-        waiting,
+        container, event, events, new_event, new_events, phase, pod, pods, raw_event, series,
+        terminated, waiting,
     },
     recount::Recount,
     suite::{Suite, kubetally, namespace, tests},
@@ -18,6 +18,7 @@ tests![
     pods_are_counted_in_json,
     events_are_counted,
     events_are_counted_in_json,
+    events_that_are_no_text_are_counted_alike,
     pods_are_counted_over_http1,
     other_kinds_are_counted,
 ];
@@ -151,6 +152,37 @@ async fn count_events(suite: &Suite, wire: &str) {
     kubetally.until_values("events", &expected).await;
     assert_eq!(kubetally.scrape().await.sum("kubetally_event_occurrences_total"), 42.0);
     kubetally.stop().await;
+}
+
+/// Whoever may write events can write what is no text into them, and the server keeps it.
+async fn events_that_are_no_text_are_counted_alike(suite: &Suite) {
+    let (shared, api) = suite.fresh().await;
+    namespace(&api, "shop").await;
+    let kubeconfig = shared.cluster.admin_kubeconfig(shared.server.port);
+    let create = async |name: &str| {
+        let event = raw_event("shop", name, b"Cut\xe2\x82");
+        let answer = api.create_protobuf(&events("shop"), event).await.expect("an answer");
+        assert_eq!(answer.status, 201, "{answer:?}");
+    };
+    create("before").await;
+    let mut watchers = Vec::new();
+    for wire in ["protobuf", "json"] {
+        let mut kubetally = kubetally(&kubeconfig, &["--wire", wire]).await;
+        kubetally.until_ready().await;
+        watchers.push(kubetally);
+    }
+    create("after").await;
+    let reason = "type=\"Warning\",kind=\"Pod\",reason=\"Cut\u{fffd}\u{fffd}\"";
+    let expected = [
+        (&*format!("kubetally_event_occurrences_total{{{reason}}}"), 1.0),
+        ("kubetally_objects{resource=\"events\"}", 2.0),
+    ];
+    for mut kubetally in watchers {
+        kubetally.until_values("events that are no text", &expected).await;
+        let relists = kubetally.scrape().await.sum("kubetally_watch_relists_total");
+        assert_eq!(relists, 0.0, "{}", kubetally.log());
+        kubetally.stop().await;
+    }
 }
 
 async fn pods_are_counted_over_http1(suite: &Suite) {

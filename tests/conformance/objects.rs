@@ -110,3 +110,19 @@ fn seconds() -> String {
 fn micros() -> String {
     humantime::format_rfc3339_micros(SystemTime::now()).to_string()
 }
+
+/// An event of a pod in protobuf, in which its reason may be any bytes.
+pub fn raw_event(namespace: &str, name: &str, reason: &[u8]) -> Vec<u8> {
+    let namespace = namespace.as_bytes();
+    let meta = [field(1, name.as_bytes()), field(3, namespace)].concat();
+    let object = [field(1, b"Pod"), field(2, namespace), field(3, b"web-1")].concat();
+    let told = [field(3, reason), field(9, b"Warning")].concat();
+    let raw = [field(1, &meta), field(2, &object), told].concat();
+    let kind = [field(1, b"v1"), field(2, b"Event")].concat();
+    [b"k8s\0".to_vec(), field(1, &kind), field(2, &raw)].concat()
+}
+
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(bytes.len()).ok().filter(|length| *length < 0x80);
+    [&[number << 3 | 2, length.expect("few bytes")], bytes].concat()
+}

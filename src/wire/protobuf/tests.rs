@@ -160,9 +160,15 @@ fn a_status_is_read() {
 #[case::wire_type(&[6 << 3 | 3])]
 #[case::no_number(&[2, 0])]
 #[case::endless(&[0xff; 12])]
-#[case::not_utf8(&[6 << 3 | 2, 1, 0xff])]
 fn what_is_no_metadata(#[case] metadata: &[u8]) {
     assert!(message::<Meta<'_>>(metadata).is_err());
+}
+
+#[test]
+fn what_is_no_text_is_read_as_json_has_it() {
+    let named = field(1, b"cut \xe2\x82");
+    let meta: Meta<'_> = message(&named).expect("metadata");
+    assert_eq!(&*meta.name, "cut \u{fffd}\u{fffd}");
 }
 
 /// What of a body is read when it comes in pieces of this size: how many items, and what the end

@@ -1,12 +1,16 @@
 //! Outages of a real API server and of its etcd, while objects change: the state is right
 //! afterwards, requests were few, and Kubetally was alive all the time.
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::{
-    api::{Api, Call},
+    api::{Api, Call, Login},
     cluster::{ApiServer, Cluster, User},
     daemon::{Kubetally, Scrape},
     eventually::eventually,
@@ -145,21 +149,21 @@ async fn etcd_restored_from_a_backup(suite: &Suite) {
 /// Servers without streaming lists, without HTTP/2, that send clients away, that take few requests:
 /// side by side on one etcd, which forgets all the time.
 async fn servers_of_other_flags(suite: &Suite) {
-    const FLAGS: [&[&str]; 4] = [
-        &["--feature-gates=WatchList=false"],
-        &["--disable-http2-serving"],
-        &["--goaway-chance=0.02"],
-        &["--max-requests-inflight=1", "--max-mutating-requests-inflight=1"],
-    ];
     let cluster = Cluster::start(&suite.assets).await;
     let changed = cluster.api_server(&[]).await;
     let api = changed.admin();
     namespace(&api, "shop").await;
-    let mut watched: Vec<(&[&str], ApiServer, Kubetally)> = Vec::new();
-    for flags in FLAGS {
+    let mut watched: Vec<(Sign, ApiServer, Kubetally)> = Vec::new();
+    for (flags, sign) in Sign::OF_FLAGS {
         let server = cluster.api_server(flags).await;
         let kubeconfig = watcher(&cluster, &api, server.port).await;
-        watched.push((flags, server, kubetally(&kubeconfig, &["--probe-interval", "0s"]).await));
+        let identity = cluster.user(WATCHER, &["watchers"]);
+        let crowd =
+            (sign == Sign::Throttled).then(|| crowd(&server.api(Login::Certificate(&identity))));
+        let mut kubetally = frames_logged(&kubeconfig).await;
+        sign.shows(&mut kubetally).await;
+        drop(crowd);
+        watched.push((sign, server, kubetally));
     }
     for round in 0..rounds() {
         change(&api, round).await;
@@ -168,9 +172,83 @@ async fn servers_of_other_flags(suite: &Suite) {
             exact(&api, kubetally).await;
         }
     }
-    for (flags, _server, kubetally) in watched {
-        let made = asked(&kubetally.scrape().await);
-        assert!(made <= A_ROUND, "{flags:?}: {made} requests; its log:\n{}", kubetally.log());
+    for (sign, _server, kubetally) in watched {
+        let scrape = kubetally.scrape().await;
+        let made = asked(&scrape) - listed(&scrape);
+        assert!(made <= A_ROUND, "{sign:?}: {made} requests; its log:\n{}", kubetally.log());
         kubetally.stop().await;
     }
+}
+
+/// How the flags of a server show at Kubetally.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Sign {
+    /// Everything is listed by pages.
+    Pages,
+    /// No frame of HTTP/2 ever comes.
+    NoFrame,
+    /// A GOAWAY came.
+    Goaway,
+    /// A 429 came.
+    Throttled,
+}
+
+impl Sign {
+    const OF_FLAGS: [(&[&str], Self); 4] = [
+        (&["--feature-gates=WatchList=false"], Self::Pages),
+        (&["--disable-http2-serving"], Self::NoFrame),
+        (&["--goaway-chance=0.02"], Self::Goaway),
+        // Priority and fairness would let them wait.
+        (
+            &[
+                "--enable-priority-and-fairness=false",
+                "--max-requests-inflight=1",
+                "--max-mutating-requests-inflight=1",
+            ],
+            Self::Throttled,
+        ),
+    ];
+
+    /// Waits until it shows.
+    async fn shows(self, kubetally: &mut Kubetally) {
+        eventually(&format!("{self:?}"), async || {
+            alive(kubetally).await;
+            let (scrape, log) = (kubetally.scrape().await, kubetally.log());
+            let shown = match self {
+                Self::Pages => synced(&scrape, "list") >= 1.0 && synced(&scrape, "stream") == 0.0,
+                Self::NoFrame => synced(&scrape, "stream") >= 1.0 && !log.contains(FRAME),
+                Self::Goaway => log.contains(FRAME) && log.contains("GoAway"),
+                Self::Throttled => scrape.sum("kubetally_api_throttled_total") >= 1.0,
+            };
+            if shown { Ok(()) } else { Err(format!("no sign of it; its log:\n{log}")) }
+        })
+        .await;
+    }
+}
+
+/// A Kubetally that asks often, for chance to have its chance, and logs each frame of HTTP/2.
+async fn frames_logged(kubeconfig: &Path) -> Kubetally {
+    let kubeconfig = kubeconfig.to_str().expect("UTF-8");
+    let own = ["--kubeconfig", kubeconfig, "--listen", "127.0.0.1:0"];
+    let flags = ["--log-level", "debug,h2::codec=debug", "--probe-interval", "1s"];
+    Kubetally::start(&[own, flags].concat(), []).await
+}
+
+/// Who logs each frame.
+const FRAME: &str = "h2::codec::framed_read";
+
+/// How often pods were listed in this way.
+fn synced(scrape: &Scrape, mode: &str) -> f64 {
+    let family = "kubetally_watch_sync_duration_seconds_count";
+    scrape.get(&format!("{family}{{resource=\"pods\",mode=\"{mode}\"}}")).unwrap_or(0.0)
+}
+
+/// Many who list pods all the time, as long as this is held.
+fn crowd(api: &Api) -> JoinSet<()> {
+    let one = |api: Api| async move {
+        loop {
+            drop(api.get("/api/v1/pods").await);
+        }
+    };
+    (0..8).map(|_| one(api.clone())).collect()
 }

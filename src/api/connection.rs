@@ -414,7 +414,8 @@ mod tests {
         let (ours, mut theirs) = duplex(4096);
         tokio::spawn(async move {
             for answered in 0..=answers {
-                theirs.read(&mut [0; 4096]).await.expect("a request");
+                let read = theirs.read(&mut [0; 4096]).await.expect("a request");
+                assert!(read > 0, "a request");
                 if answered < answers {
                     let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
                     theirs.write_all(answer).await.expect("an answer");

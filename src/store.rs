@@ -4,24 +4,26 @@
 //! well: no second copy in memory, and no moment at which half of the objects are missing.
 
 pub mod intern;
+mod snapshot;
 pub mod tally;
 
 use std::{
     hash::BuildHasher,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use compact_str::CompactString;
 use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry as Place};
 use intern::Interner;
+pub use snapshot::Shown;
+use snapshot::Snapshot;
 use tally::{Nothing, Table};
 
 use crate::{
     config::settings::Caps,
     exposition::{
-        Collect, Exposition,
-        blocks::{self, Details, Slot},
-        catalogue::{NAMESPACE_OBJECTS, OBJECTS},
+        Collect,
+        blocks::{Details, Slot},
         detail::{Extra, Family, Samples},
     },
     watch::{Denial, Op},
@@ -30,6 +32,9 @@ use crate::{
         meta::{Meta, Object},
     },
 };
+
+/// Room for so many objects is never given back.
+const ROOM: usize = 1024;
 
 /// A kind of object: what is kept of one, and what is counted over all.
 pub trait Kind: Send + 'static {
@@ -77,6 +82,12 @@ pub struct Key {
     pub namespace: Arc<str>,
     /// The name.
     pub name: CompactString,
+}
+
+impl Key {
+    fn hash(&self, hasher: &DefaultHashBuilder) -> u64 {
+        hasher.hash_one((&*self.namespace, self.name.as_str()))
+    }
 }
 
 /// How an object came to us.
@@ -161,18 +172,6 @@ pub trait Holder: Send {
 
 /// A store in the hands of a watcher and of scrapes.
 pub type Shared = Arc<Mutex<dyn Holder>>;
-
-/// Shows a shared store: the lock is held while its tallies are copied, not while they are written.
-pub struct Shown(pub Shared);
-
-impl Collect for Shown {
-    fn collect(&self, out: &mut Exposition) {
-        let snapshot = self.0.lock().unwrap_or_else(PoisonError::into_inner).snapshot();
-        if let Some(snapshot) = snapshot {
-            snapshot.collect(out);
-        }
-    }
-}
 
 #[derive(Debug)]
 struct Entry<F> {
@@ -271,11 +270,8 @@ impl<K: Kind> Store<K> {
         let began = self.began(now);
         let Self { entries, intern, tally, hasher, namespaces, shown, .. } = self;
         let hash = hasher.hash_one((&*meta.namespace, &*meta.name));
-        let slot = entries.entry(
-            hash,
-            |entry| is_at(&entry.key, meta),
-            |entry| hasher.hash_one((&*entry.key.namespace, entry.key.name.as_str())),
-        );
+        let slot =
+            entries.entry(hash, |entry| is_at(&entry.key, meta), |entry| entry.key.hash(hasher));
         let mut context = Context { origin, now, began, intern };
         match slot {
             Place::Occupied(mut slot) => {
@@ -322,7 +318,16 @@ impl<K: Kind> Store<K> {
         K::forget(&mut self.tally, &entry.key, &entry.facts, &context);
         self.namespaces.leave(&entry.key.namespace, |_| {});
         hide(&mut self.shown, entry.slot);
+        self.give_back();
         Ok(applied)
+    }
+
+    /// Gives back the room of objects that are gone, where most of it is theirs.
+    fn give_back(&mut self) {
+        let (held, room) = (self.entries.len(), self.entries.capacity());
+        if room > ROOM && held < room / 8 {
+            self.entries.shrink_to(2 * held, |entry| entry.key.hash(&self.hasher));
+        }
     }
 
     fn began(&mut self, now: i64) -> i64 {
@@ -371,6 +376,7 @@ impl<K: Kind> Holder for Store<K> {
         });
         scope.synced = true;
         (scope.denied, scope.absent) = (false, false);
+        self.give_back();
     }
 
     fn apply(
@@ -420,32 +426,6 @@ impl<K: Kind> Holder for Store<K> {
                 details: self.shown.as_ref().map(|shown| shown.details.snapshot()),
             })
         })
-    }
-}
-
-/// What one scrape shows of a store.
-struct Snapshot<S> {
-    resource: Arc<str>,
-    objects: usize,
-    namespaces: Table<Nothing>,
-    shown: S,
-    details: Option<blocks::Snapshot>,
-}
-
-impl<S: Collect> Collect for Snapshot<S> {
-    fn collect(&self, out: &mut Exposition) {
-        out.sample(&OBJECTS, &[&*self.resource], self.objects);
-        self.namespaces.each(|namespace, population, _| {
-            // A cluster-scoped object is in none.
-            if !namespace.is_empty() {
-                out.sample(&NAMESPACE_OBJECTS, &[namespace, &*self.resource], population);
-            }
-        });
-        self.namespaces.overflow(&NAMESPACE_OBJECTS, out);
-        self.shown.collect(out);
-        if let Some(details) = &self.details {
-            out.details(&self.resource, details);
-        }
     }
 }
 

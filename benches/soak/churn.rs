@@ -1,5 +1,5 @@
 //! A cluster in which nothing is as it was: every pod, event, reason and namespace has a name that
-//! there never was. How many there are at a time stays the same.
+//! there never was. How many there are at a time, and how long their names are, stays the same.
 
 use std::{collections::VecDeque, time::SystemTime};
 
@@ -42,18 +42,18 @@ impl Churn {
             return self.found(sim);
         }
         match self.step % 10 {
-            0..3 => self.create(sim),
-            3..6 => self.crash(sim),
-            6..8 => self.remove(sim),
-            8 => self.warn(sim),
+            0..2 => self.create(sim),
+            2..4 => self.crash(sim),
+            4..6 => self.remove(sim),
+            6..8 => self.warn(sim),
             _ if self.events.len() > EVENTS => self.forget(sim),
-            _ => self.remove(sim),
+            _ => self.crash(sim),
         }
     }
 
     /// A new namespace, for the pods that come.
     fn found(&mut self, sim: &Sim) {
-        let name = format!("namespace-{}", self.step);
+        let name = format!("namespace-{:08}", self.step);
         sim.put("namespaces", json!({"metadata": {"name": name}, "status": {"phase": "Active"}}));
         self.namespaces.push_back((name, 0));
     }
@@ -92,8 +92,8 @@ impl Churn {
     fn warn(&mut self, sim: &Sim) {
         let Some((namespace, number)) = self.pods.back() else { return };
         let now = objects::seconds(SystemTime::now());
-        let event = format!("{}.{}", name(*number), self.step);
-        let reason = format!("Reason{}", self.step / FASHION);
+        let event = format!("{}.{:08}", name(*number), self.step);
+        let reason = format!("Reason{:06}", self.step / FASHION);
         sim.put(
             "events",
             json!({
@@ -116,7 +116,7 @@ impl Churn {
 }
 
 fn name(number: u32) -> String {
-    format!("pod-{number}")
+    format!("pod-{number:07}")
 }
 
 /// A pod of a large cluster, under a name of its own.

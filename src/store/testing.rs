@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{exposition::Format, wire::Encoding};
+use crate::{
+    exposition::{Exposition, Format},
+    wire::Encoding,
+};
 
 /// Noon of a day, in seconds since 1970: when the first list is answered.
 pub const BEGAN: i64 = 1_795_435_200;

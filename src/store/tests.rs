@@ -9,7 +9,7 @@ use super::{
     *,
 };
 use crate::{
-    exposition::{Format, Wanted, detail::families},
+    exposition::{Exposition, Format, Wanted, detail::families},
     kinds::{event::Events, pod::Pods},
     wire::meta::Partial,
 };
@@ -413,4 +413,19 @@ fn a_compressed_scrape_says_the_same(#[case] format: Format) {
     };
     assert_eq!(plain.lines().filter(|line| *line == of).count(), 1);
     assert_eq!(plain.ends_with("# EOF\n"), format == Format::OpenMetrics);
+}
+
+#[test]
+fn the_room_of_what_is_gone_is_given_back() {
+    let things: Vec<_> = (0..20_000).map(|n| thing("shop", &n.to_string(), "uid")).collect();
+    let mut rig = Rig::<Things>::synced(&things);
+    let full = rig.store.entries.capacity();
+    rig.list(&things[..100]);
+    assert!(rig.store.entries.capacity() < 2 * ROOM && full >= 20_000, "of {full}");
+    rig.list(&things);
+    for thing in &things[100..] {
+        rig.live(Op::Deleted, thing);
+    }
+    assert_eq!(rig.store.len(), 100);
+    assert!(rig.store.entries.capacity() < 2 * ROOM);
 }

@@ -226,18 +226,37 @@ fn what_is_replayed_has_no_lag() {
     assert_eq!(counted(&rig), Some(3));
 }
 
+fn gone(n: usize) -> Key {
+    Key { namespace: "shop".into(), name: n.to_string().into() }
+}
+
 #[test]
-fn tombstones_are_bounded_and_forgotten_in_their_time() {
+fn tombstones_are_bounded_and_the_newest_are_kept() {
     let mut stones = Tombstones::default();
-    let key = |n: usize| Key { namespace: "shop".into(), name: n.to_string().into() };
-    for n in 0..MEMORIES + 10 {
-        stones.put(&key(n), 1, BEGAN);
+    let put = 3 * GENERATION + 10;
+    for n in 0..put {
+        stones.put(&gone(n), 1, BEGAN);
+        assert!(stones.young.capacity() <= GENERATION && stones.old.capacity() <= GENERATION);
     }
-    assert_eq!((stones.seen.len(), stones.queue.len()), (MEMORIES, MEMORIES));
-    assert_eq!(stones.take(&key(0), BEGAN), None, "the oldest went first");
-    assert_eq!(stones.take(&key(MEMORIES), BEGAN), Some(1));
-    stones.put(&key(0), 1, BEGAN + MEMORY);
-    assert_eq!((stones.seen.len(), stones.queue.len()), (1, 1));
+    let kept = |n: &usize| stones.take(&gone(*n), BEGAN).is_some();
+    assert_eq!((0..put).rev().take_while(kept).count(), GENERATION + 10);
+    assert!((0..put).all(|n| stones.take(&gone(n), BEGAN).is_none()), "taken, or forgotten");
+}
+
+#[test]
+fn tombstones_go_in_their_time_and_give_back_their_room() {
+    let mut stones = Tombstones::default();
+    for n in 0..GENERATION {
+        stones.put(&gone(n), 1, BEGAN);
+    }
+    stones.put(&gone(GENERATION), 1, BEGAN + 1);
+    assert_eq!(stones.take(&gone(0), BEGAN + MEMORY - 1), Some(1));
+    assert_eq!(stones.take(&gone(1), BEGAN + MEMORY), None);
+    for generation in 1..=2 {
+        stones.put(&gone(0), 1, BEGAN + 1 + generation * MEMORY);
+    }
+    assert_eq!((stones.young.len(), stones.old.len()), (1, 1));
+    assert!(stones.young.capacity() < 10 && stones.old.capacity() < 10);
 }
 
 /// What a recorder does with one of a few names.

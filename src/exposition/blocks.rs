@@ -8,7 +8,11 @@
 //! more: changes come to all chunks all the time, scrapes seldom, and a block that changes ten times
 //! between two scrapes is compressed once. It has to be fast, which [`super::deflate`] sees to.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{Arc, OnceLock},
+};
 
 use super::{
     detail::{Family, Record, choice::Chosen, texts::Texts},
@@ -26,11 +30,12 @@ pub struct Details {
     chosen: Chosen,
     chunks: Vec<Arc<Chunk>>,
     texts: Texts,
-    free: Vec<Slot>,
+    /// Places of objects that are gone, the lowest first: so the last chunks empty, and go.
+    free: BinaryHeap<Reverse<Slot>>,
 }
 
 /// The place of one object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot(u32);
 
 impl Slot {
@@ -61,12 +66,13 @@ impl Details {
     /// Nothing yet, of a kind's families those that are chosen.
     #[must_use]
     pub fn new(families: &'static [Family], chosen: Chosen) -> Self {
-        Self { families, chosen, chunks: Vec::new(), texts: Texts::default(), free: Vec::new() }
+        let (texts, free) = (Texts::default(), BinaryHeap::new());
+        Self { families, chosen, chunks: Vec::new(), texts, free }
     }
 
     /// Takes in a new object; gives its place.
     pub fn insert(&mut self, record: Record) -> Slot {
-        let slot = self.free.pop().unwrap_or_else(|| self.grow());
+        let slot = self.free.pop().map_or_else(|| self.grow(), |Reverse(slot)| slot);
         self.put(slot, Some(record));
         slot
     }
@@ -79,7 +85,21 @@ impl Details {
     /// Forgets an object; its place is for the next one.
     pub fn remove(&mut self, slot: Slot) {
         self.put(slot, None);
-        self.free.push(slot);
+        self.free.push(Reverse(slot));
+        if slot.parts().0 + 1 == self.chunks.len() {
+            self.give_back();
+        }
+    }
+
+    /// Gives back the last chunks that are empty.
+    fn give_back(&mut self) {
+        let held = self.chunks.iter().rposition(|chunk| !chunk.is_empty());
+        let held = held.map_or(0, |last| last + 1);
+        if held < self.chunks.len() {
+            self.chunks.truncate(held);
+            self.free.retain(|Reverse(slot)| slot.parts().0 < held);
+            self.free.shrink_to(2 * self.free.len());
+        }
     }
 
     fn grow(&mut self) -> Slot {
@@ -126,6 +146,10 @@ impl Details {
 impl Chunk {
     fn new(families: usize) -> Self {
         Self { records: Vec::with_capacity(CHUNK), blocks: vec![OnceLock::new(); families] }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.records.iter().all(Option::is_none)
     }
 
     /// Writes the text of a family. `places` are those that the families before it left behind.
@@ -303,14 +327,28 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_used_again() {
+    fn places_are_used_again_and_given_back() {
         let mut details = Details::new(FAMILIES, Chosen::default());
         for round in 0..10 {
             let slots: Vec<Slot> =
                 (0..1_000).map(|name| details.insert(record(name, [round, 0]))).collect();
-            slots.into_iter().for_each(|slot| details.remove(slot));
+            assert_eq!(details.chunks.len(), 4);
+            let (kept, gone) = slots.split_at(1);
+            gone.iter().for_each(|slot| details.remove(*slot));
+            assert_eq!((details.chunks.len(), details.free.len()), (1, CHUNK - 1));
+            details.remove(kept[0]);
+            assert_eq!((details.chunks.len(), details.free.len()), (0, 0));
         }
-        assert_eq!(details.chunks.len(), 4);
+    }
+
+    #[test]
+    fn the_lowest_place_is_used_first() {
+        let mut details = Details::new(FAMILIES, Chosen::default());
+        let slots: Vec<Slot> = (0..600).map(|name| details.insert(record(name, [0, 0]))).collect();
+        slots[..500].iter().rev().for_each(|slot| details.remove(*slot));
+        assert_eq!(details.insert(record(0, [1, 1])), slots[0]);
+        slots[500..].iter().for_each(|slot| details.remove(*slot));
+        assert_eq!(details.chunks.len(), 1);
     }
 
     #[test]

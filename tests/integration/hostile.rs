@@ -21,6 +21,8 @@ use crate::{
 /// are on their way at a time.
 const MEMORY: f64 = 128e6;
 const MIB: usize = 1024 * 1024;
+/// More than it may have.
+const ENDLESS: usize = 256 * MIB;
 
 /// A megabyte of a header.
 static LONG: LazyLock<String> = LazyLock::new(|| "x".repeat(MIB));
@@ -116,23 +118,22 @@ fn added(rest: &str) -> Fault {
     answer(vec![], format!("{{\"type\":\"ADDED\",\"object\":{{{metadata}{rest}\n"))
 }
 
+/// Members of a megabyte each, of which a gzip may have any number.
 fn bomb() -> Vec<u8> {
-    let mut compressed = GzEncoder::new(Vec::new(), Compression::best());
-    for _ in 0..64 {
-        compressed.write_all(&[b' '; MIB]).expect("written");
-    }
-    compressed.finish().expect("compressed")
+    let mut compressed = GzEncoder::new(Vec::new(), Compression::fast());
+    compressed.write_all(&[b' '; MIB]).expect("written");
+    compressed.finish().expect("compressed").repeat(ENDLESS / MIB)
 }
 
 #[rstest]
-#[case::a_frame_without_end("protobuf", frames([&[0xff; 4], vec![b'a'; 64 * MIB].as_slice()].concat()))]
+#[case::a_frame_without_end("protobuf", frames([&[0xff; 4], vec![b'a'; ENDLESS].as_slice()].concat()))]
 #[case::a_field_without_end("protobuf", frame(&[1 << 3 | 2, 0xff, 0xff, 0xff, 0xff, 0x0f]))]
 #[case::a_number_without_end("protobuf", frame(&[0xff; 64]))]
 #[case::an_unknown_wire_type("protobuf", frame(&[1 << 3 | 6; 64]))]
 #[case::no_version("protobuf", frame(&field(1, &field(1, b"b"))))]
 #[case::a_version_of_bytes("protobuf", frame(&field(1, &[field(1, b"b"), field(6, b"\xff\xfe")].concat())))]
-#[case::a_line_without_end("json", answer(vec![], "a".repeat(64 * MIB)))]
-#[case::an_object_without_end("json", added(&"9".repeat(64 * MIB)))]
+#[case::a_line_without_end("json", answer(vec![], "a".repeat(ENDLESS)))]
+#[case::an_object_without_end("json", added(&"9".repeat(ENDLESS)))]
 #[case::nesting_without_end("json", answer(vec![], "[".repeat(16 * MIB)))]
 #[case::deep_nesting("json", added(&format!("9\"}},\"spec\":{}{}}}}}", "[".repeat(MIB), "]".repeat(MIB))))]
 #[case::no_utf_8("json", answer(vec![], b"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"\xff\xfe\"}}}\n"))]

@@ -198,7 +198,8 @@ impl Connection {
     }
 
     /// HTTP/1.1 has no word for going away: a server that ends a connection between two requests may
-    /// meet the second one on its way (RFC 9112, 9.5), which nobody has taken then.
+    /// meet the second one on its way (RFC 9112, 9.5). One that died over it looks the same; nothing
+    /// is asked here that may not be asked twice.
     fn unanswered(&self, error: TransportError) -> TransportError {
         let ended = matches!(error.reason, TransportReason::Eof | TransportReason::Reset);
         match self.answered && ended && !self.is_http2() {

@@ -149,6 +149,7 @@ impl Texts {
             let hash = self.hasher.hash_one(&*self.texts[number as usize]);
             if let Ok(held) = self.numbers.find_entry(hash, |held| *held == number) {
                 held.remove();
+                Arc::make_mut(&mut self.texts)[number as usize] = Arc::default();
                 self.free.push(number);
             }
         });
@@ -329,6 +330,7 @@ mod tests {
             }
             prop_assert!(texts.numbers.is_empty());
             prop_assert_eq!(texts.free.len(), texts.counts.len());
+            prop_assert!(texts.all().iter().all(|text| text.is_empty()));
         }
     }
 

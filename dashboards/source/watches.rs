@@ -265,14 +265,19 @@ fn shards() -> Row {
     folded(
         "Shards, where there are several",
         [
-            stat("Shards missing", "How many of those that share the objects do not answer.")
-                .size(4, 8)
-                .unit("none")
-                .steps("green", &[(1.0, "red")])
-                .query(
-                    "missing",
-                    "max(kubetally_shard_count{@}) - count(kubetally_shard_index{@})",
-                ),
+            stat(
+                "Shards missing",
+                "How many of those that share the objects do not answer, or still share them with \
+                 fewer or more.",
+            )
+            .size(4, 8)
+            .unit("none")
+            .steps("green", &[(1.0, "red")])
+            .query(
+                "missing",
+                "2 * max(kubetally_shard_count{@}) - min(kubetally_shard_count{@}) \
+                     - count(kubetally_shard_index{@})",
+            ),
             graph(
                 "Another shard's objects",
                 "Objects a second that came though they are another shard's: of an API server that \

@@ -27,13 +27,17 @@ fn pod_number(n: usize, phase: &str) -> serde_json::Value {
     pod(["shop", "billing"][n % 2], &format!("pod-{n}"), phase)
 }
 
+async fn shard(cluster: &Cluster, count: usize, index: usize) -> Watching {
+    let (count, index) = (count.to_string(), index.to_string());
+    let shard = cluster.watch(&[("shard.count", &count), ("shard.index", &index)]).await;
+    shard.until_ready().await;
+    shard
+}
+
 async fn shards(cluster: &Cluster, count: usize) -> Vec<Watching> {
     let mut shards = Vec::new();
     for index in 0..count {
-        let (count, index) = (count.to_string(), index.to_string());
-        let shard = cluster.watch(&[("shard.count", &count), ("shard.index", &index)]).await;
-        shard.until_ready().await;
-        shards.push(shard);
+        shards.push(shard(cluster, count, index).await);
     }
     shards
 }
@@ -47,6 +51,15 @@ async fn together(shards: &[Watching], prefix: &str) -> BTreeMap<String, f64> {
         }
     }
     together
+}
+
+/// Whether they say that what they show adds up: `docs/sharding.md`.
+async fn agree(shards: &[Watching]) -> bool {
+    let mut counts = Vec::new();
+    for shard in shards {
+        counts.push(shard.scrape().await.value("kubetally_shard_count"));
+    }
+    counts.iter().all(|count| *count == shards.len() as f64)
 }
 
 async fn until_whole(cluster: &Cluster, shards: &[Watching]) {
@@ -94,6 +107,37 @@ async fn shards_add_up(#[case] streaming_lists: bool) {
     let foreign: f64 =
         together(&shards, "kubetally_watch_foreign_objects_total").await.values().sum();
     assert!(foreign >= 2.0 * (2 * PODS) as f64, "{foreign}");
+    for shard in shards {
+        shard.stop().await;
+    }
+}
+
+/// As a StatefulSet does it: first the third pod, then the others in place of those that were there,
+/// the last one first, each when the one before is ready.
+#[tokio::test]
+async fn two_become_three_one_by_one_and_say_when_they_are_whole() {
+    let cluster = furnished(true).await;
+    let mut shards = shards(&cluster, 2).await;
+    assert!(agree(&shards).await);
+    until_whole(&cluster, &shards).await;
+    shards.push(shard(&cluster, 3, 2).await);
+    for index in [1, 0] {
+        assert!(!agree(&shards).await);
+        let shown = together(&shards, "kubetally_pods{").await;
+        assert_ne!(shown, recount(&cluster.sim.objects("pods")), "said to be off, and is not");
+        shards.remove(index).stop().await;
+        cluster.sim.put("pods", pod_number(PODS + index, "Pending"));
+        shards.insert(index, shard(&cluster, 3, index).await);
+    }
+    assert!(agree(&shards).await);
+    until_whole(&cluster, &shards).await;
+    cluster.sim.put("events", event("shop", "now", 2));
+    eventually("each occurrence once", async || {
+        let occurrences = together(&shards, "kubetally_event_occurrences_total").await;
+        let n: f64 = occurrences.values().sum();
+        if n == 2.0 { Ok(()) } else { Err(format!("{occurrences:?}")) }
+    })
+    .await;
     for shard in shards {
         shard.stop().await;
     }

@@ -1,8 +1,9 @@
 //! Kubetally against a real API server, which is started from the programs in the folder that
 //! `KUBEBUILDER_ASSETS` names; `tests/apiserver` builds them. Without the variable these tests are
-//! reported as ignored, not as passed. They run one after the other: most share one API server.
+//! reported as ignored, not as passed. Two run at a time: those with an API server of their own side
+//! by side, and then, one after the other, those that share one.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Trial};
 
@@ -49,8 +50,15 @@ fn main() -> ExitCode {
         return bench::run();
     }
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(1);
+    arguments.test_threads.get_or_insert(2);
     let against = [
+        shards::TESTS,
+        failures::TESTS,
+        outages::TESTS,
+        reference::TESTS,
+        faults::TESTS,
+        probes::TESTS,
+        audit::TESTS,
         deploy::TESTS,
         chart::TESTS,
         access::TESTS,
@@ -61,20 +69,13 @@ fn main() -> ExitCode {
         kinds::TESTS,
         travels::TESTS,
         scale::TESTS,
-        shards::TESTS,
         alike::TESTS,
-        reference::TESTS,
-        faults::TESTS,
-        probes::TESTS,
-        audit::TESTS,
-        failures::TESTS,
-        outages::TESTS,
     ];
     let trials: Vec<_> = match Assets::find() {
         Some(Ok(assets)) => {
-            let suite = Arc::new(Suite::new(assets));
+            let suite = Suite::new(assets);
             let trial = |name, test| {
-                let suite = Arc::clone(&suite);
+                let suite = suite.another();
                 Trial::ignorable_test(name, move || Ok(suite.run(test)))
             };
             trials_of(&against, trial).collect()

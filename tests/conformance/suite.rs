@@ -1,10 +1,13 @@
 //! What the tests share: one API server, and Kubetallys that watch it.
 
-use std::{collections::BTreeSet, future::Future, path::Path, pin::Pin};
+use std::{collections::BTreeSet, future::Future, path::Path, pin::Pin, sync::Arc};
 
 use libtest_mimic::Completion;
 use serde_json::json;
-use tokio::{runtime::Runtime, sync::OnceCell};
+use tokio::{
+    runtime::Runtime,
+    sync::{Mutex, OnceCell, OwnedMutexGuard},
+};
 
 use crate::{
     api::{Api, Call},
@@ -52,11 +55,20 @@ impl Outcome for Completion {
     }
 }
 
-/// What the tests share.
+/// What a test is given.
 pub struct Suite {
     /// The programs, for tests that break their API server.
     pub assets: Assets,
+    common: Arc<Common>,
+    /// That it has the API server which tests share, until it ends.
+    turn: OnceCell<OwnedMutexGuard<()>>,
+}
+
+/// What the tests share.
+struct Common {
     shared: OnceCell<Shared>,
+    /// Of those that use what is shared: one at a time.
+    turn: Arc<Mutex<()>>,
     runtime: Runtime,
 }
 
@@ -69,22 +81,30 @@ pub struct Shared {
 impl Suite {
     pub fn new(assets: Assets) -> Self {
         let runtime = Runtime::new().expect("a runtime");
-        Self { assets, shared: OnceCell::new(), runtime }
+        let common = Common { shared: OnceCell::new(), turn: Arc::default(), runtime };
+        Self { assets, common: Arc::new(common), turn: OnceCell::new() }
+    }
+
+    /// The same, for another test.
+    pub fn another(&self) -> Self {
+        let (assets, common) = (self.assets.clone(), Arc::clone(&self.common));
+        Self { assets, common, turn: OnceCell::new() }
     }
 
     /// Runs a test.
     pub fn run(&self, test: Test) -> Completion {
-        self.runtime.block_on(test(self))
+        self.common.runtime.block_on(test(self))
     }
 
-    /// The shared API server, without pods and events, and its API for somebody who may do
-    /// everything.
+    /// The shared API server, without pods and events, for this test alone; and its API for
+    /// somebody who may do everything.
     pub async fn fresh(&self) -> (&Shared, Api) {
         let start = async || {
             let cluster = Cluster::start(&self.assets).await;
             Shared { server: cluster.api_server(&[]).await, cluster }
         };
-        let shared = self.shared.get_or_init(start).await;
+        self.turn.get_or_init(|| Arc::clone(&self.common.turn).lock_owned()).await;
+        let shared = self.common.shared.get_or_init(start).await;
         let api = shared.server.admin();
         empty(&api).await;
         (shared, api)

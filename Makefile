@@ -30,8 +30,10 @@ detect: ## Measure, over sockets, how soon a server that has frozen is noticed
 simulate: ## Live through 20,000 seeds of faults, or LIVES, of two simulated hours each
 	KUBETALLY_LIVES=$(LIVES) cargo test --profile measure --test integration hours_of_faults -- --nocapture
 
-soak: ## Churn for an hour, or for SOAK_SECONDS, and see whether memory stays flat
-	cargo bench --profile measure --bench soak
+soak: ## Churn for an hour, or for SOAK_SECONDS, and see whether the memory of the image's program stays flat
+	tests/debian/install musl-gcc=musl-tools
+	deploy/binary target/image
+	SOAK_PROGRAM=target/image/kubetally cargo bench --profile measure --bench soak
 
 attack: ## Attack the listener of a Kubetally with 10,000 pods; what that costs is printed
 	KUBETALLY_ATTACK_PODS=10000 cargo test --profile measure --test integration attacks -- --nocapture --test-threads 1

@@ -51,6 +51,15 @@ impl Churn {
         }
     }
 
+    /// An event comes, and the oldest one of too many goes.
+    pub fn flicker(&mut self, sim: &Sim) {
+        self.step += 1;
+        self.warn(sim);
+        if self.events.len() > EVENTS {
+            self.forget(sim);
+        }
+    }
+
     /// A new namespace, for the pods that come.
     fn found(&mut self, sim: &Sim) {
         let name = format!("namespace-{:08}", self.step);

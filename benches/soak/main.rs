@@ -2,7 +2,8 @@
 //! memory, and ends badly where that goes on growing, where the daemon does not show exactly what
 //! there is in the end, or was not alive all the time.
 //!
-//! `SOAK_SECONDS` says how long it lasts, an hour where it does not.
+//! `SOAK_SECONDS` says how long it lasts, an hour where it does not, and `SOAK_PROGRAM` which program
+//! it is of, that of this build where it does not.
 
 mod churn;
 #[expect(dead_code, reason = "tests need more of it")]
@@ -15,7 +16,7 @@ mod http;
 #[path = "../../tests/support/process.rs"]
 mod process;
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{env, fs, path::PathBuf, process::Command, time::Duration};
 
 use churn::Churn;
 use daemon::{Kubetally, Scrape};
@@ -24,7 +25,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::{
     net::TcpStream,
-    time::{Instant, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 
 /// Changes a second.
@@ -35,6 +36,12 @@ const TICK: Duration = Duration::from_millis(20);
 const SCRAPE: Duration = Duration::from_secs(5);
 /// How often something breaks.
 const FAULT: Duration = Duration::from_secs(15);
+/// How many events come and go before: twice the names of gone events that the daemon remembers at
+/// least, so that it has forgotten some before the time begins.
+const GONE: usize = 2 * 57_344;
+/// How many of them in a tick, and after how many ticks something breaks.
+const GOING: usize = 50;
+const BREAKING: usize = 100;
 /// The share of the time, and at most so much of it, after which memory has to be flat: caps and
 /// tables are full then, and the allocator has what it needs.
 const WARM: (u32, Duration) = (3, Duration::from_secs(300));
@@ -58,15 +65,18 @@ struct Soak {
     churn: Churn,
     samples: Vec<Sample>,
     began: Instant,
+    /// Where the server's changes began.
+    revision: u64,
     _account: TempDir,
 }
 
 fn main() {
-    let length = std::env::var("SOAK_SECONDS").ok();
+    let length = env::var("SOAK_SECONDS").ok();
     let length = length.map_or(3600, |text| text.parse().expect("SOAK_SECONDS is a number"));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let mut soak = Soak::start().await;
+        soak.fill().await;
         soak.go_on(Duration::from_secs(length)).await;
         soak.conclude().await;
     });
@@ -82,10 +92,30 @@ impl Soak {
         let kubeconfig = kubeconfig.to_str().expect("UTF-8");
         let flags = ["--resources", "pods,events,namespaces", "--detail", "pods"];
         let own = ["--kubeconfig", kubeconfig, "--listen", "127.0.0.1:0", "--log-format", "json"];
-        let mut kubetally = Kubetally::start(&[&own[..], &flags[..]].concat(), []).await;
+        let program = env::var_os("SOAK_PROGRAM");
+        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_kubetally").into());
+        let mut command = Command::new(program);
+        let mut kubetally = Kubetally::spawn(command.args(own).args(flags).env_clear()).await;
         kubetally.until_ready().await;
         let (churn, samples, began) = (Churn::new(), Vec::new(), Instant::now());
-        Self { sim, kubetally, churn, samples, began, _account: account }
+        Self { sim, kubetally, churn, samples, began, revision: 0, _account: account }
+    }
+
+    /// What such an hour has in its first minutes, in less than one: as many events that are gone as
+    /// the daemon remembers, and as many faults.
+    async fn fill(&mut self) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for tick in 0..GONE / GOING {
+            ticks.tick().await;
+            self.change();
+            (0..GOING).for_each(|_| self.churn.flicker(&self.sim));
+            if tick % BREAKING == 0 {
+                self.hurt(tick / BREAKING);
+            }
+        }
+        println!("{GONE} events have come and gone after {} s", self.began.elapsed().as_secs());
+        (self.began, self.revision) = (Instant::now(), self.sim.revision());
     }
 
     /// Changes, scrapes, breaks and looks, for so long.
@@ -116,16 +146,20 @@ impl Soak {
     }
 
     /// What it can take without a trace: watches end, connections break, history is forgotten.
-    fn hurt(&self, turn: usize) {
+    fn hurt(&mut self, turn: usize) {
         match turn % 4 {
             0 => self.sim.end_watches(),
             1 => self.sim.cut(),
             2 => self.sim.go_away(),
-            _ => {
-                self.sim.compact();
-                self.sim.cut();
-            }
+            _ => self.forget(),
         }
+    }
+
+    /// What was missed by watches that are cut off is no history any more: everything is listed.
+    fn forget(&mut self) {
+        self.sim.cut();
+        self.change();
+        self.sim.compact();
     }
 
     /// Scrapes it both ways, leaves a connection open for it to close, and notes how it is.
@@ -150,7 +184,8 @@ impl Soak {
 
     fn tell(&self, sample: &Sample) {
         let Sample { at, resident, series, relists } = sample;
-        let (seconds, megabytes, changes) = (at.as_secs(), resident / 1e6, self.sim.revision());
+        let (seconds, megabytes) = (at.as_secs(), resident / 1e6);
+        let changes = self.sim.revision() - self.revision;
         println!("{seconds:>8} {changes:>12} {megabytes:>10.1} {series:>10} {relists:>8}");
     }
 
@@ -165,7 +200,7 @@ impl Soak {
     /// Whether all was well.
     async fn conclude(mut self) {
         let length = self.began.elapsed();
-        let rate = self.sim.revision() as f64 / length.as_secs_f64();
+        let rate = (self.sim.revision() - self.revision) as f64 / length.as_secs_f64();
         println!("{rate:.0} changes a second");
         let there = |table: &str| self.sim.objects(table).len() as f64;
         let [pods, events, namespaces] = ["pods", "events", "namespaces"].map(there);

@@ -1,6 +1,7 @@
 //! Hours of heavy churn over a Kubetally of its own: `make soak`. It prints what the daemon has in
-//! memory, and ends badly where that goes on growing, where the daemon does not show exactly what
-//! there is in the end, or was not alive all the time.
+//! memory, and ends badly where that goes on growing, where the daemon shows other than what there
+//! is and does not say that it is not watching, or in the end, or where it was not alive all the
+//! time.
 //!
 //! `SOAK_SECONDS` says how long it lasts, an hour where it does not, and `SOAK_PROGRAM` which program
 //! it is of, that of this build where it does not.
@@ -49,12 +50,23 @@ const WARM: (u32, Duration) = (3, Duration::from_secs(300));
 /// allocator leaves unused is not the same at every moment.
 const GROWTH: (f64, f64) = (1.05, 2e6);
 
+/// By how many pods what is shown may differ from what there is while it is watched: there are as
+/// many at any time, but for those of a few ticks.
+const BEHIND: f64 = 100.0;
+
+const PODS: &str = r#"kubetally_objects{resource="pods"}"#;
+const WATCHED: &str = r#"kubetally_watch_connected{resource="pods"}"#;
+
 /// A moment of it.
 struct Sample {
     at: Duration,
     /// In bytes.
     resident: f64,
     series: usize,
+    /// How many are shown.
+    pods: f64,
+    /// Whether they are watched: what is shown is what there is.
+    watched: bool,
     relists: f64,
 }
 
@@ -123,8 +135,8 @@ impl Soak {
         let [mut ticks, mut scrapes, mut faults] = [TICK, SCRAPE, FAULT].map(interval);
         let mut broken = 0;
         println!(
-            "{:>8} {:>12} {:>10} {:>10} {:>8}",
-            "seconds", "changes", "MB", "series", "relists"
+            "{:>8} {:>12} {:>10} {:>10} {:>8} {:>8} {:>8}",
+            "seconds", "changes", "MB", "series", "pods", "watched", "relists"
         );
         while self.began.elapsed() < length {
             tokio::select! {
@@ -176,17 +188,29 @@ impl Soak {
             at: self.began.elapsed(),
             resident: self.resident(),
             series: text.lines().filter(|line| !line.starts_with('#')).count(),
+            pods: scrape.get(PODS).expect("pods are shown"),
+            watched: scrape.get(WATCHED) == Some(1.0),
             relists: scrape.sum("kubetally_watch_relists_total"),
         };
         self.tell(&sample);
+        let off = (sample.pods - self.there("pods")).abs();
+        let log = || self.kubetally.log();
+        assert!(!sample.watched || off <= BEHIND, "watched, and wrong by {off}:\n{}", log());
         self.samples.push(sample);
     }
 
     fn tell(&self, sample: &Sample) {
-        let Sample { at, resident, series, relists } = sample;
+        let Sample { at, resident, series, pods, watched, relists } = sample;
         let (seconds, megabytes) = (at.as_secs(), resident / 1e6);
         let changes = self.sim.revision() - self.revision;
-        println!("{seconds:>8} {changes:>12} {megabytes:>10.1} {series:>10} {relists:>8}");
+        println!(
+            "{seconds:>8} {changes:>12} {megabytes:>10.1} {series:>10} {pods:>8} {watched:>8} {relists:>8}"
+        );
+    }
+
+    /// How many objects of a table there are.
+    fn there(&self, table: &str) -> f64 {
+        self.sim.objects(table).len() as f64
     }
 
     fn resident(&self) -> f64 {
@@ -202,8 +226,7 @@ impl Soak {
         let length = self.began.elapsed();
         let rate = (self.sim.revision() - self.revision) as f64 / length.as_secs_f64();
         println!("{rate:.0} changes a second");
-        let there = |table: &str| self.sim.objects(table).len() as f64;
-        let [pods, events, namespaces] = ["pods", "events", "namespaces"].map(there);
+        let [pods, events, namespaces] = ["pods", "events", "namespaces"].map(|t| self.there(t));
         let shown = |scrape: &Scrape, resource: &str| {
             scrape.get(&format!("kubetally_objects{{resource=\"{resource}\"}}"))
         };
@@ -219,6 +242,8 @@ impl Soak {
             })
             .await;
         println!("all {pods} pods, {events} events and {namespaces} namespaces are shown");
+        let unwatched = self.samples.iter().filter(|sample| !sample.watched).count();
+        println!("pods were not watched at {unwatched} of {} scrapes", self.samples.len());
         let warm = (length / WARM.0).min(WARM.1);
         let tenth = (length - warm) / 10;
         let warmed = self.median(|at| at >= warm && at < warm + tenth);

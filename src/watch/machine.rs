@@ -43,6 +43,10 @@ const SILENCE: Duration = Duration::from_secs(180);
 const TOO_SHORT: Duration = Duration::from_secs(1);
 /// One that ends sooner is opened again at its pace where it happens again and again.
 const BRIEF: Duration = Duration::from_secs(10);
+/// How long a watch has to last for what failed before it to be over: waits begin anew. client-go's
+/// begin anew two minutes after the last failure, so that where one comes each minute they grow to
+/// their cap; and a list that fails after more than that counts as health.
+const WELL: Duration = Duration::from_secs(30);
 /// Watches that end together do not come back in one instant.
 const RESUME_JITTER: Duration = Duration::from_millis(200);
 /// Streaming lists that may end early before a paged one is taken, and failures of the server at
@@ -67,7 +71,10 @@ enum Phase {
 
 #[derive(Clone, Copy, Debug)]
 struct Live {
+    /// When its answer began.
     since: Duration,
+    /// When changes began to come: its answer may have begun with a list.
+    current: Duration,
     deadline: Duration,
     heard: Duration,
     objects: u64,
@@ -112,7 +119,6 @@ impl Machine {
     #[must_use]
     pub fn new(options: Options, start: Duration, seed: u64) -> Self {
         let secs = Duration::from_secs;
-        let reset = secs(120);
         Self {
             options,
             random: fastrand::Rng::with_seed(seed),
@@ -134,8 +140,8 @@ impl Machine {
             early_ends: 0,
             empty_closes: 0,
             server_failures: 0,
-            backoff: Backoff::new(Duration::from_millis(800), secs(30), reset),
-            denial: Backoff::new(secs(4), secs(30), reset),
+            backoff: Backoff::new(Duration::from_millis(800), secs(30), Duration::MAX),
+            denial: Backoff::new(secs(4), secs(30), Duration::MAX),
             brevity: Backoff::new(RESUME_JITTER, secs(5), secs(60)),
         }
     }
@@ -216,6 +222,10 @@ impl Machine {
     pub fn step(&mut self, input: Input, now: Duration, out: &mut Vec<Action>) {
         if let Phase::Watching(live) = self.phase {
             self.silent = now.saturating_sub(live.heard);
+            if now.saturating_sub(live.current) >= WELL {
+                self.backoff.reset();
+                self.denial.reset();
+            }
         }
         match (input, &mut self.phase) {
             (Input::Timer, _) => self.timer(now, out),
@@ -315,14 +325,15 @@ impl Machine {
             Plan::Stream | Plan::Page(_) => {
                 Phase::Listing { idle: now + LIST_IDLE, deadline: now + LIST_TOTAL }
             }
-            Plan::Watch => self.live(now),
+            Plan::Watch => self.live(now, now),
         };
     }
 
-    const fn live(&self, now: Duration) -> Phase {
-        let deadline = now.saturating_add(self.stream_timeout).saturating_add(SLACK);
+    /// A watch whose answer began at `since`, from which its deadline counts.
+    const fn live(&self, since: Duration, now: Duration) -> Phase {
+        let deadline = since.saturating_add(self.stream_timeout).saturating_add(SLACK);
         let heard = now.saturating_sub(self.silent);
-        Phase::Watching(Live { since: now, deadline, heard, objects: 0, bookmarks: 0 })
+        Phase::Watching(Live { since, current: now, deadline, heard, objects: 0, bookmarks: 0 })
     }
 
     // --- lists -------------------------------------------------------------------------------
@@ -361,13 +372,8 @@ impl Machine {
         self.plan = Plan::Watch;
         match paged {
             true => self.open(now, out),
-            // The same stream goes on; its deadline counts from its opening.
-            false => {
-                self.phase = self.live(self.opened);
-                if let Phase::Watching(live) = &mut self.phase {
-                    live.heard = now;
-                }
-            }
+            // The same stream goes on.
+            false => self.phase = self.live(self.opened, now),
         }
     }
 

@@ -157,6 +157,8 @@ enum Storm {
     Brief,
     /// Lists succeed, and each watch expires.
     Expire,
+    /// Lists succeed, and each watch expires as soon as it is well.
+    Late,
     /// Lists succeed, and each watch brings garbage.
     Garbage,
     /// Everything is refused so.
@@ -171,7 +173,7 @@ impl Storm {
             Self::Refuse(kind) => return vec![(WAY, fail(kind))],
             Self::Close if !watch => return vec![(WAY, Input::Opened), (WAY, Input::Ended(None))],
             Self::Close | Self::Empty | Self::OneEach | Self::Brief => Input::Ended(None),
-            Self::Expire => fail(FailureKind::Expired),
+            Self::Expire | Self::Late => fail(FailureKind::Expired),
             Self::Garbage => Input::Undecodable,
         };
         let mut answer = if watch { vec![(WAY, Input::Opened)] } else { listed(request, 7) };
@@ -179,7 +181,11 @@ impl Storm {
             let op = kubetally::watch::Op::Modified;
             answer.push((2 * WAY, Input::Object { op, resource_version: 8 }));
         }
-        let lives = if matches!(self, Self::Brief) { Duration::from_secs(1) } else { WAY };
+        let lives = match self {
+            Self::Brief => Duration::from_secs(1),
+            Self::Late => Duration::from_secs(30),
+            _ => WAY,
+        };
         answer.push((2 * WAY + lives, end));
         answer
     }
@@ -194,6 +200,7 @@ impl Storm {
 #[case::one_object_each(Storm::OneEach, [7, 2], [9, 2])]
 #[case::closed_after_a_second(Storm::Brief, [12, 10], [14, 11])]
 #[case::expired(Storm::Expire, [7, 2], [15, 4])]
+#[case::expired_late(Storm::Late, [2, 2], [5, 4])]
 #[case::garbage(Storm::Garbage, [7, 2], [15, 4])]
 #[case::unauthorized(Storm::Refuse(FailureKind::Unauthorized), [7, 2], [8, 2])]
 #[case::throttled(Storm::Refuse(FailureKind::Throttled), [7, 2], [8, 2])]

@@ -24,6 +24,52 @@ fn a_permanent_401_is_no_hot_loop() {
     assert_eq!(rig.count(&Action::Ended(EndCause::Unauthorized)), tries);
 }
 
+/// How long it waits before each of eight lists in a row, where the watch after each lasts so long.
+fn waits_between_watches_of(lasts: Duration) -> Vec<Duration> {
+    let mut rig = Rig::watching(true);
+    let waits = (0..8).map(|_| {
+        rig.after(lasts).fail(FailureKind::Expired);
+        let waited = rig.wait();
+        rig.step(Input::Opened);
+        rig.after(MINUTE).step(Input::Bookmark { resource_version: 1, initial_events_end: true });
+        waited
+    });
+    waits.collect()
+}
+
+#[test]
+fn what_fails_after_a_watch_that_lasted_is_tried_again_at_once() {
+    let waits = waits_between_watches_of(WELL);
+    assert!(waits.iter().all(|wait| *wait < Duration::from_secs(2)), "{waits:?}");
+}
+
+#[test]
+fn what_fails_sooner_waits_longer_each_time_however_long_its_list_took() {
+    let waits = waits_between_watches_of(WELL - Duration::from_secs(1));
+    assert!(waits[7] >= Duration::from_secs(30), "{waits:?}");
+}
+
+#[test]
+fn a_list_of_minutes_that_breaks_off_is_no_health() {
+    let mut rig = Rig::new(true);
+    let waits = (0..8).map(|_| {
+        rig.step(Input::Opened).after(5 * MINUTE).step(Input::Ended(None));
+        rig.wait()
+    });
+    let waits: Vec<_> = waits.collect();
+    assert!(waits[7] >= Duration::from_secs(30), "{waits:?}");
+}
+
+#[test]
+fn a_right_that_comes_and_goes_is_asked_for_as_soon_as_at_first() {
+    let mut rig = Rig::watching(true);
+    rig.after(MINUTE).step(Input::Ended(None)).wait();
+    (0..5).for_each(|_| drop(rig.fail(FailureKind::Forbidden).wait()));
+    rig.step(Input::Opened).after(WELL).step(Input::Ended(None)).wait();
+    let waited = rig.fail(FailureKind::Forbidden).wait();
+    assert!(waited < Duration::from_secs(8), "{waited:?}");
+}
+
 #[test]
 fn headers_that_never_come_are_not_waited_for() {
     let mut rig = Rig::new(true);

@@ -64,7 +64,9 @@ fn a_list_of_minutes_that_breaks_off_is_no_health() {
 fn a_right_that_comes_and_goes_is_asked_for_as_soon_as_at_first() {
     let mut rig = Rig::watching(true);
     rig.after(MINUTE).step(Input::Ended(None)).wait();
-    (0..5).for_each(|_| drop(rig.fail(FailureKind::Forbidden).wait()));
+    for _ in 0..5 {
+        rig.fail(FailureKind::Forbidden).wait();
+    }
     rig.step(Input::Opened).after(WELL).step(Input::Ended(None)).wait();
     let waited = rig.fail(FailureKind::Forbidden).wait();
     assert!(waited < Duration::from_secs(8), "{waited:?}");

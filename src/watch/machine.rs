@@ -43,9 +43,9 @@ const SILENCE: Duration = Duration::from_secs(180);
 const TOO_SHORT: Duration = Duration::from_secs(1);
 /// One that ends sooner is opened again at its pace where it happens again and again.
 const BRIEF: Duration = Duration::from_secs(10);
-/// How long a watch has to last for what failed before it to be over: waits begin anew. client-go's
-/// begin anew two minutes after the last failure, so that where one comes each minute they grow to
-/// their cap; and a list that fails after more than that counts as health.
+/// How long watches have to follow each other without a failure for waits to begin anew. client-go's
+/// do two minutes after the last failure: where one comes each minute they stay at their cap, and a
+/// list that fails after more than that counts as health.
 const WELL: Duration = Duration::from_secs(30);
 /// Watches that end together do not come back in one instant.
 const RESUME_JITTER: Duration = Duration::from_millis(200);
@@ -71,10 +71,7 @@ enum Phase {
 
 #[derive(Clone, Copy, Debug)]
 struct Live {
-    /// When its answer began.
     since: Duration,
-    /// When changes began to come: its answer may have begun with a list.
-    current: Duration,
     deadline: Duration,
     heard: Duration,
     objects: u64,
@@ -101,6 +98,8 @@ pub struct Machine {
     stream_timeout: Duration,
     /// For how long open watches have said nothing, over all that followed each other.
     silent: Duration,
+    /// Since when watches have followed each other without a failure.
+    well: Option<Duration>,
     synced: bool,
     gone: bool,
     retrying: bool,
@@ -132,6 +131,7 @@ impl Machine {
             opened: start,
             stream_timeout: options.timeout,
             silent: Duration::ZERO,
+            well: None,
             synced: false,
             gone: false,
             retrying: false,
@@ -222,7 +222,7 @@ impl Machine {
     pub fn step(&mut self, input: Input, now: Duration, out: &mut Vec<Action>) {
         if let Phase::Watching(live) = self.phase {
             self.silent = now.saturating_sub(live.heard);
-            if now.saturating_sub(live.current) >= WELL {
+            if self.well.is_some_and(|well| now.saturating_sub(well) >= WELL) {
                 self.backoff.reset();
                 self.denial.reset();
             }
@@ -330,10 +330,11 @@ impl Machine {
     }
 
     /// A watch whose answer began at `since`, from which its deadline counts.
-    const fn live(&self, since: Duration, now: Duration) -> Phase {
+    fn live(&mut self, since: Duration, now: Duration) -> Phase {
+        self.well.get_or_insert(now);
         let deadline = since.saturating_add(self.stream_timeout).saturating_add(SLACK);
         let heard = now.saturating_sub(self.silent);
-        Phase::Watching(Live { since, current: now, deadline, heard, objects: 0, bookmarks: 0 })
+        Phase::Watching(Live { since, deadline, heard, objects: 0, bookmarks: 0 })
     }
 
     // --- lists -------------------------------------------------------------------------------

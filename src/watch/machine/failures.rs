@@ -115,12 +115,14 @@ impl Machine {
 
     pub(super) fn retry(&mut self, floor: Option<Duration>, now: Duration) {
         self.retrying = true;
+        self.well = None;
         let delay = self.backoff.failed(now, self.random.f64(), floor);
         self.phase = Phase::Waiting { until: now + delay };
     }
 
     pub(super) fn wait_denied(&mut self, now: Duration) {
         self.retrying = true;
+        self.well = None;
         let delay = self.denial.failed(now, self.random.f64(), None);
         self.phase = Phase::Waiting { until: now + delay };
     }

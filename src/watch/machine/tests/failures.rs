@@ -44,6 +44,23 @@ fn what_fails_after_a_watch_that_lasted_is_tried_again_at_once() {
 }
 
 #[test]
+fn watches_that_follow_each_other_last_together() {
+    let mut rig = Rig::watching(true);
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        for _ in 0..3 {
+            rig.after(WELL / 3).step(object(130)).step(Input::Ended(None)).wait();
+            rig.step(Input::Opened);
+        }
+        rig.fail(FailureKind::Expired);
+        waits.push(rig.wait());
+        rig.step(Input::Opened);
+        rig.step(Input::Bookmark { resource_version: 100, initial_events_end: true });
+    }
+    assert!(waits.iter().all(|wait| *wait < Duration::from_secs(2)), "{waits:?}");
+}
+
+#[test]
 fn what_fails_sooner_waits_longer_each_time_however_long_its_list_took() {
     let waits = waits_between_watches_of(WELL - Duration::from_secs(1));
     assert!(waits[7] >= Duration::from_secs(30), "{waits:?}");

@@ -21,7 +21,10 @@ use std::{env, fs, path::PathBuf, process::Command, time::Duration};
 
 use churn::Churn;
 use daemon::{Kubetally, Scrape};
-use kubetally::sim::{Options, Sim, auth::Right};
+use kubetally::{
+    kinds::event::GENERATION,
+    sim::{Options, Sim, auth::Right},
+};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::{
@@ -39,7 +42,7 @@ const SCRAPE: Duration = Duration::from_secs(5);
 const FAULT: Duration = Duration::from_secs(15);
 /// How many events come and go before: twice the names of gone events that the daemon remembers at
 /// least, so that it has forgotten some before the time begins.
-const GONE: usize = 2 * 57_344;
+const GONE: usize = 2 * GENERATION;
 /// How many of them in a tick, and after how many ticks something breaks.
 const GOING: usize = 50;
 const BREAKING: usize = 100;
@@ -55,6 +58,8 @@ const GROWTH: (f64, f64) = (1.05, 2e6);
 const BEHIND: f64 = 100.0;
 
 const PODS: &str = r#"kubetally_objects{resource="pods"}"#;
+const EVENTS: &str = r#"kubetally_objects{resource="events"}"#;
+const NAMESPACES: &str = r#"kubetally_objects{resource="namespaces"}"#;
 const WATCHED: &str = r#"kubetally_watch_connected{resource="pods"}"#;
 
 /// A moment of it.
@@ -227,12 +232,9 @@ impl Soak {
         let rate = (self.sim.revision() - self.revision) as f64 / length.as_secs_f64();
         println!("{rate:.0} changes a second");
         let [pods, events, namespaces] = ["pods", "events", "namespaces"].map(|t| self.there(t));
-        let shown = |scrape: &Scrape, resource: &str| {
-            scrape.get(&format!("kubetally_objects{{resource=\"{resource}\"}}"))
-        };
         self.kubetally
             .until("what there is", |scrape| {
-                let all = ["pods", "events", "namespaces"].map(|resource| shown(scrape, resource));
+                let all = [PODS, EVENTS, NAMESPACES].map(|series| scrape.get(series));
                 let by_phase = scrape.sum("kubetally_pods");
                 let each = scrape.family("kube_pod_info").count() as f64;
                 let exact = all == [Some(pods), Some(events), Some(namespaces)]

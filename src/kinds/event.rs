@@ -70,7 +70,7 @@ const MEMORY: i64 = 95 * 60;
 /// How many names are remembered at least, the newest: all of that time where ten events a second are
 /// deleted. A name that comes back later counts all its occurrences again. What a table of 65,536
 /// places takes without growing; with the generation before some 2 MB.
-const GENERATION: usize = 57_344;
+pub const GENERATION: usize = 57_344;
 
 /// Events.
 pub struct Events;

@@ -44,9 +44,10 @@ const TOO_SHORT: Duration = Duration::from_secs(1);
 /// One that ends sooner is opened again at its pace where it happens again and again.
 const BRIEF: Duration = Duration::from_secs(10);
 /// How long watches have to follow each other without a failure for waits to begin anew. client-go's
-/// do two minutes after the last failure: where one comes each minute they stay at their cap, and a
-/// list that fails after more than that counts as health.
-const WELL: Duration = Duration::from_secs(30);
+/// do two minutes after the last failure, where a list that takes as long counts as health. It is
+/// half of the shortest wait at the cap, so that what fails each half a minute, or less often, is
+/// soon watched for most of the time: waits that have grown leave that much, now and then.
+const WELL: Duration = Duration::from_secs(15);
 /// Watches that end together do not come back in one instant.
 const RESUME_JITTER: Duration = Duration::from_millis(200);
 /// Streaming lists that may end early before a paged one is taken, and failures of the server at

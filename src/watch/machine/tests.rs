@@ -26,9 +26,13 @@ struct Rig {
 
 impl Rig {
     fn new(cached: bool) -> Self {
+        Self::seeded(cached, 7)
+    }
+
+    fn seeded(cached: bool, seed: u64) -> Self {
         let options = Options { cached, timeout: 5 * MINUTE, page_size: 500 };
         let mut rig = Self {
-            machine: Machine::new(options, Duration::ZERO, 7),
+            machine: Machine::new(options, Duration::ZERO, seed),
             now: Duration::ZERO,
             out: vec![],
         };

@@ -183,7 +183,7 @@ impl Storm {
         }
         let lives = match self {
             Self::Brief => Duration::from_secs(1),
-            Self::Late => Duration::from_secs(30),
+            Self::Late => Duration::from_secs(15),
             _ => WAY,
         };
         answer.push((2 * WAY + lives, end));
@@ -200,7 +200,7 @@ impl Storm {
 #[case::one_object_each(Storm::OneEach, [7, 2], [9, 2])]
 #[case::closed_after_a_second(Storm::Brief, [12, 10], [14, 11])]
 #[case::expired(Storm::Expire, [7, 2], [15, 4])]
-#[case::expired_late(Storm::Late, [2, 2], [5, 4])]
+#[case::expired_late(Storm::Late, [4, 4], [9, 8])]
 #[case::garbage(Storm::Garbage, [7, 2], [15, 4])]
 #[case::unauthorized(Storm::Refuse(FailureKind::Unauthorized), [7, 2], [8, 2])]
 #[case::throttled(Storm::Refuse(FailureKind::Throttled), [7, 2], [8, 2])]

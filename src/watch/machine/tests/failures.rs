@@ -66,6 +66,48 @@ fn what_fails_sooner_waits_longer_each_time_however_long_its_list_took() {
     assert!(waits[7] >= Duration::from_secs(30), "{waits:?}");
 }
 
+/// Waits that have grown do not keep it from watching: those at the cap leave, now and then, what it
+/// takes for them to begin anew.
+#[rstest]
+fn what_fails_again_and_again_is_watched_most_of_the_time(
+    #[values(25, 30, 45, 60, 75, 90, 120)] period: u64,
+) {
+    let period = Duration::from_secs(period);
+    for seed in 0..100 {
+        let mut rig = Rig::seeded(true, seed);
+        for _ in 0..8 {
+            rig.fail(FailureKind::Throttled).wait();
+        }
+        let (began, mut watched) = (rig.now, Duration::ZERO);
+        while rig.now < began + 60 * MINUTE {
+            rig.step(Input::Opened);
+            rig.step(Input::Bookmark { resource_version: 1, initial_events_end: true });
+            let lost = rig.now.div_duration_f64(period).floor() + 1.0;
+            let left = period.mul_f64(lost).saturating_sub(rig.now);
+            watched += left;
+            rig.after(left).fail(FailureKind::Expired).wait();
+        }
+        let share = watched.div_duration_f64(rig.now - began);
+        assert!(share > 0.75, "seed {seed}: watched for {share:.2} of the time");
+    }
+}
+
+#[test]
+fn a_list_that_breaks_off_is_tried_again_soon_where_all_was_well() {
+    let mut rig = Rig::watching(true);
+    for _ in 0..8 {
+        rig.fail(FailureKind::Throttled).wait();
+    }
+    rig.step(Input::Opened);
+    rig.step(Input::Bookmark { resource_version: 1, initial_events_end: true });
+    rig.after(WELL).fail(FailureKind::Expired).wait();
+    rig.step(Input::Opened).step(Input::Ended(Some(TransportReason::Eof)));
+    assert!(!rig.machine.connected());
+    let waited = rig.wait();
+    assert!(waited < Duration::from_secs(4), "{waited:?}");
+    assert!(matches!(rig.request(), Request::Stream { .. }));
+}
+
 #[test]
 fn a_list_of_minutes_that_breaks_off_is_no_health() {
     let mut rig = Rig::new(true);

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -146,22 +146,23 @@ async fn etcd_restored_from_a_backup(suite: &Suite) {
     kubetally.stop().await;
 }
 
-/// Servers without streaming lists, without HTTP/2, that send clients away, that take few requests:
-/// side by side on one etcd, which forgets all the time.
+/// Servers without streaming lists, without HTTP/2, that send clients away, that take few requests and
+/// refuse the others or let them wait: side by side on one etcd, which forgets all the time.
 async fn servers_of_other_flags(suite: &Suite) {
     let cluster = Cluster::start(&suite.assets).await;
     let changed = cluster.api_server(&[]).await;
     let api = changed.admin();
     namespace(&api, "shop").await;
+    api.must(Call::create(FLOW_SCHEMAS, flow())).await;
     let mut watched: Vec<(Sign, ApiServer, Kubetally)> = Vec::new();
     for (flags, sign) in Sign::OF_FLAGS {
         let server = cluster.api_server(flags).await;
         let kubeconfig = watcher(&cluster, &api, server.port).await;
-        let identity = cluster.user(WATCHER, &["watchers"]);
-        let crowd =
-            (sign == Sign::Throttled).then(|| crowd(&server.api(Login::Certificate(&identity))));
+        let identity = cluster.user(WATCHER, &["crowd"]);
+        let crowded = [Sign::Throttled, Sign::Queued].contains(&sign);
+        let crowd = crowded.then(|| crowd(&server.api(Login::Certificate(&identity))));
         let mut kubetally = frames_logged(&kubeconfig).await;
-        sign.shows(&mut kubetally).await;
+        sign.shows(&server, &mut kubetally).await;
         drop(crowd);
         watched.push((sign, server, kubetally));
     }
@@ -191,10 +192,12 @@ enum Sign {
     Goaway,
     /// A 429 came.
     Throttled,
+    /// Requests waited for their turn.
+    Queued,
 }
 
 impl Sign {
-    const OF_FLAGS: [(&[&str], Self); 4] = [
+    const OF_FLAGS: [(&[&str], Self); 5] = [
         (&["--feature-gates=WatchList=false"], Self::Pages),
         (&["--disable-http2-serving"], Self::NoFrame),
         (&["--goaway-chance=0.02"], Self::Goaway),
@@ -207,10 +210,11 @@ impl Sign {
             ],
             Self::Throttled,
         ),
+        (&["--max-requests-inflight=1", "--max-mutating-requests-inflight=1"], Self::Queued),
     ];
 
     /// Waits until it shows.
-    async fn shows(self, kubetally: &mut Kubetally) {
+    async fn shows(self, server: &ApiServer, kubetally: &mut Kubetally) {
         eventually(&format!("{self:?}"), async || {
             alive(kubetally).await;
             let (scrape, log) = (kubetally.scrape().await, kubetally.log());
@@ -219,11 +223,48 @@ impl Sign {
                 Self::NoFrame => synced(&scrape, "stream") >= 1.0 && !log.contains(FRAME),
                 Self::Goaway => log.contains(FRAME) && log.contains("GoAway"),
                 Self::Throttled => scrape.sum("kubetally_api_throttled_total") >= 1.0,
+                Self::Queued => waited(&server.admin()).await? && synced(&scrape, "stream") >= 1.0,
             };
             if shown { Ok(()) } else { Err(format!("no sign of it; its log:\n{log}")) }
         })
         .await;
     }
+}
+
+const FLOW_SCHEMAS: &str = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas";
+
+/// By which a server counts Kubetally's requests apart from those of the crowd, whom it lets wait
+/// with it.
+fn flow() -> Value {
+    let anything = json!({
+        "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"],
+        "clusterScope": true,
+    });
+    let rule = json!({
+        "subjects": [{"kind": "Group", "group": {"name": "watchers"}}],
+        "resourceRules": [anything],
+    });
+    json!({
+        "metadata": {"name": "watchers"},
+        "spec": {
+            "priorityLevelConfiguration": {"name": "global-default"},
+            "matchingPrecedence": 500,
+            "distinguisherMethod": {"type": "ByUser"},
+            "rules": [rule],
+        },
+    })
+}
+
+/// Whether a server has let requests of Kubetally wait before it took them.
+async fn waited(admin: &Api) -> Result<bool, String> {
+    const OURS: &str = r#"execute="true",flow_schema="watchers""#;
+    let scrape = Scrape::parse(&admin.get("/metrics").await?.text());
+    let sum = |end: &str, also: &str| -> f64 {
+        let family = format!("apiserver_flowcontrol_request_wait_duration_seconds_{end}");
+        let ours = scrape.family(&family).filter(|(labels, _)| labels.contains(OURS));
+        ours.filter(|(labels, _)| labels.contains(also)).map(|(_, n)| n).sum()
+    };
+    Ok(sum("count", "") > sum("bucket", r#"le="0.005""#))
 }
 
 /// A Kubetally that asks often, for chance to have its chance, and logs each frame of HTTP/2.

@@ -44,9 +44,8 @@ const TOO_SHORT: Duration = Duration::from_secs(1);
 /// One that ends sooner is opened again at its pace where it happens again and again.
 const BRIEF: Duration = Duration::from_secs(10);
 /// How long watches have to follow each other without a failure for waits to begin anew. client-go's
-/// do two minutes after the last failure, where a list that takes as long counts as health. It is
-/// half of the shortest wait at the cap, so that what fails each half a minute, or less often, is
-/// soon watched for most of the time: waits that have grown leave that much, now and then.
+/// do two minutes after the last failure, be that a list of as long. Half of the shortest wait at the
+/// cap, so that such waits leave that much now and then where something fails each half a minute.
 const WELL: Duration = Duration::from_secs(15);
 /// Watches that end together do not come back in one instant.
 const RESUME_JITTER: Duration = Duration::from_millis(200);

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
-    runtime::Builder,
+    runtime::{Builder, Runtime},
     sync::mpsc,
 };
 
@@ -110,6 +110,27 @@ async fn until_closed(stream: &TcpStream) {
     let _closed = stream.ready(tokio::io::Interest::ERROR).await;
 }
 
+/// Where those who attack take no turn of those who serve the daemon, until this is dropped.
+struct Attackers(Option<Runtime>);
+
+impl Attackers {
+    fn new() -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        Self(Some(runtime.expect("a runtime")))
+    }
+
+    fn spawn(&self, attacker: impl Future<Output = ()> + Send + 'static) {
+        self.0.as_ref().expect("not dropped").spawn(attacker);
+    }
+}
+
+impl Drop for Attackers {
+    fn drop(&mut self) {
+        // One that waits for its end may not be dropped where others run.
+        self.0.take().expect("not dropped").shutdown_background();
+    }
+}
+
 /// A daemon whose cluster changes, and its scraper.
 struct Besieged {
     cluster: Cluster,
@@ -176,9 +197,7 @@ async fn scrapes_and_watches_go_on(
     let mut besieged = Besieged::start().await;
     let before = besieged.change().await;
     let (open, mut opened) = mpsc::channel(attack.connections());
-    // What attacks takes no turn of those who serve the daemon.
-    let attackers = Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let attackers = attackers.expect("a runtime");
+    let attackers = Attackers::new();
     for _ in 0..attack.connections() {
         attackers.spawn(attack.go_on(besieged.address, open.clone()));
     }
@@ -192,7 +211,7 @@ async fn scrapes_and_watches_go_on(
         scrape = besieged.change().await;
         most = most.max(scrape.value(resident));
     }
-    attackers.shutdown_background();
+    drop(attackers);
     let crowded = scrape.value("kubetally_http_refusals_total{reason=\"crowded\"}");
     println!(
         "{attack:?}: {} connections at a time, {crowded} of them lost their place; memory {:.1} MB, before {:.1} MB",
